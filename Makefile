@@ -1,0 +1,48 @@
+# Each target is one command of ./pitstop; `make up ARGS=--yes` passes options on.
+PYTHON ?= python3
+PITSTOP = $(PYTHON) ./pitstop
+FAST = not cluster and not node
+
+.DEFAULT_GOAL := help
+.PHONY: help up down stop status preview env measure test test-fast check lock bench
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+up: ## bring everything up: tools, cluster, images, preview and update, measured split
+	@$(PITSTOP) up $(ARGS)
+
+down: ## remove everything `make up` made; nothing is left
+	@$(PITSTOP) down $(ARGS)
+
+stop: ## stop the local node, keep its state
+	@$(PITSTOP) stop $(ARGS)
+
+status: ## what runs, in which version
+	@$(PITSTOP) status $(ARGS)
+
+preview: ## what an update would change; without any cluster: the manifests
+	@$(PITSTOP) preview $(ARGS)
+
+env: ## shell lines for a plain `pulumi`: eval "$$(make -s env)"
+	@$(PITSTOP) env $(ARGS)
+
+measure: ## measure the traffic split again
+	@$(PITSTOP) measure $(ARGS)
+
+check: ## lint, format, types
+	@$(PITSTOP) run ruff check .
+	@$(PITSTOP) run ruff format --check .
+	@$(PITSTOP) run mypy
+
+test-fast: ## the everyday tests; no cluster, no Go build
+	@$(PITSTOP) run pytest -m "$(FAST)" $(ARGS)
+
+test: ## every test; brings the environment up where needed
+	@$(PITSTOP) run pytest $(ARGS)
+
+bench: ## times of each stage and the ratio to the engine's floor
+	@$(PITSTOP) run python -m bench $(ARGS)
+
+lock: ## remake requirements*.txt from pyproject.toml
+	@$(PITSTOP) run python -m ops.lock

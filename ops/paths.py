@@ -1,0 +1,62 @@
+"""Where things are kept: one cache for every checkout, one folder in it for each checkout's state."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+def cache_root() -> Path:
+    """The folder that holds everything this project writes outside the checkout."""
+    if explicit := os.environ.get("PITSTOP_CACHE"):
+        return Path(explicit).expanduser().resolve()
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser().resolve() / "pitstop"
+
+
+def checkout_id() -> str:
+    """Eight hex digits that tell this checkout from any other on the machine."""
+    return hashlib.sha256(str(CHECKOUT).encode()).hexdigest()[:8]
+
+
+def checkout_dir() -> Path:
+    """State of this checkout alone: its node, its Pulumi backend, its passphrase."""
+    return cache_root() / "checkouts" / checkout_id()
+
+
+def input_key(*parts: bytes | str | Path) -> str:
+    """Twelve hex digits over the given strings and file contents: the same inputs, the same key."""
+    digest = hashlib.sha256()
+    for part in parts:
+        data = (
+            part.read_bytes() if isinstance(part, Path) else part.encode() if isinstance(part, str) else part
+        )
+        digest.update(len(data).to_bytes(8, "big"))
+        digest.update(data)
+    return digest.hexdigest()[:12]
+
+
+@contextmanager
+def atomic_dir(target: Path) -> Iterator[Path]:
+    """A scratch folder that becomes `target` in one rename, or leaves nothing behind.
+
+    A run that is interrupted, or loses a race to another that made the same target, removes its
+    own scratch folder only.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        yield scratch
+        scratch.chmod(0o755)
+        try:
+            scratch.rename(target)
+        except OSError:
+            if not target.is_dir():
+                raise
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
