@@ -1,0 +1,104 @@
+"""The one place that reads Pulumi's configuration: plain values become settings, secrets become outputs."""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pulumi
+
+from components.model import naming
+from components.model.catalogue import Secret
+from components.model.explain import PROJECT, key_path, parse
+from components.model.findings import Finding, RefusedError
+from components.model.naming import CHARTS_VARIABLE, OWNER_VARIABLE, SECRETS_VARIABLE
+from components.model.plan import Plan
+from components.model.settings import Settings
+
+Secrets = Mapping[str, pulumi.Output[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the program is told outside the stack file."""
+
+    owner: str
+    charts: str
+
+    def charts_for(self, plan: Plan) -> Path:
+        """Where Istio's charts are; a plan that installs nothing needs none.
+
+        Raises:
+            RefusedError: a chart the plan installs is not there.
+        """
+        folder = Path(self.charts)
+        for release in plan.mesh.releases if plan.mesh else ():
+            if not (self.charts and (folder / release.chart / "Chart.yaml").is_file()):
+                text = f'no chart {release.chart} there; e.g. eval "$(make -s env)"'
+                raise RefusedError([Finding("charts", CHARTS_VARIABLE, text, self.charts or "(not set)")])
+        return folder
+
+
+def settings() -> Settings:
+    """The settings of the current stack; every key of the project is looked at, the unknown ones too."""
+    prefix = f"{PROJECT}:"
+    given = {
+        key.removeprefix(prefix): str(value)
+        for key, value in pulumi.runtime.get_config_env().items()
+        if key.startswith(prefix)
+    }
+    secret = set(Secret)
+    return parse({key: _plain(text) for key, text in given.items() if key not in secret})
+
+
+def _plain(text: str) -> object:
+    """Maps and lists arrive as JSON, everything else as it was written."""
+    if not text.startswith(("{", "[")):
+        return text
+    try:
+        value: object = json.loads(text)
+    except ValueError:
+        return text
+    return value
+
+
+def secrets(names: Iterable[str]) -> Secrets:
+    """The named secret values, from encrypted configuration or else from the checkout's own file.
+
+    Raises:
+        RefusedError: a value is nowhere.
+    """
+    config, generated = pulumi.Config(PROJECT), _generated()
+    values: dict[str, pulumi.Output[str]] = {}
+    missing: list[Finding] = []
+    for name in names:
+        configured = config.get_secret(name)
+        if configured is not None:
+            values[name] = configured
+        elif name in generated:
+            values[name] = pulumi.Output.secret(generated[name])
+        else:
+            hint = f"required, e.g. pulumi config set --secret {key_path((name,))}"
+            missing.append(Finding("secret-missing", key_path((name,)), hint))
+    if missing:
+        raise RefusedError(missing)
+    return values
+
+
+def _generated() -> dict[str, str]:
+    path = os.environ.get(SECRETS_VARIABLE)
+    if not path:
+        return {}
+    try:
+        content = json.loads(Path(path).read_text())
+    except (OSError, ValueError):
+        finding = Finding("secrets", SECRETS_VARIABLE, 'cannot be read; e.g. eval "$(make -s env)"', path)
+        raise RefusedError([finding]) from None
+    return {str(name): str(value) for name, value in content.items()}
+
+
+def surroundings() -> Surroundings:
+    """Who owns what this stack makes, and where Istio's charts are."""
+    owner = os.environ.get(OWNER_VARIABLE) or naming.owner(pulumi.get_project(), pulumi.get_stack())
+    return Surroundings(owner, os.environ.get(CHARTS_VARIABLE, ""))

@@ -1,0 +1,40 @@
+"""Istio, installed by Helm and owned by this stack."""
+
+from pathlib import Path
+
+import pulumi
+from pulumi_kubernetes.helm.v3 import Release
+
+from components.model.istio import INSTALL_SECONDS, MeshPlan
+from components.model.istio import Release as ReleasePlan
+from components.registering import child, register
+
+
+class Mesh(pulumi.ComponentResource):
+    """The control plane, the CNI plugin and the ingress gateway; `ready` is what meshed pods wait for."""
+
+    ready: tuple[pulumi.Resource, ...]
+
+    def __init__(
+        self, name: str, *, plan: MeshPlan, charts: Path, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("pitstop:mesh:Mesh", name, None, opts)
+        namespaces = {manifest.name: register(manifest, child(self)) for manifest in plan.namespaces}
+        releases: dict[str, Release] = {}
+        for release in plan.releases:
+            after = (namespaces[release.namespace], *(releases[other] for other in release.after))
+            releases[release.name] = self._install(release, charts, after)
+        mtls = register(plan.mtls, child(self, *releases.values()))
+        self.ready = (*releases.values(), mtls)
+        self.register_outputs({})
+
+    def _install(self, release: ReleasePlan, charts: Path, after: tuple[pulumi.Resource, ...]) -> Release:
+        return Release(
+            release.name,
+            name=release.name,
+            chart=str(charts / release.chart),
+            namespace=release.namespace,
+            values=dict(release.values),
+            timeout=INSTALL_SECONDS,
+            opts=child(self, *after),
+        )

@@ -1,0 +1,1 @@
+"""What decides: settings, catalogue, plan and checks. Nothing here imports pulumi."""

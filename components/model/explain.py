@@ -1,0 +1,164 @@
+"""From what pydantic found wrong to lines a person can act on: key path, value, what would be valid."""
+
+import json
+import types
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from components.model.findings import Finding, RefusedError
+from components.model.settings import Settings
+from components.model.types import suggest
+
+PROJECT = "pitstop"
+EXAMPLES = {
+    "namespace": "pitstop",
+    "cluster": "{kind: local}",
+    "mesh": "{kind: helm}",
+    "services": "{webapp: {}}",
+    "context": "kind-pitstop",
+    "weights": "{v1: 75, v2: 25}",
+    "live": "v1",
+    "traffic": "{kind: split, weights: {v1: 75, v2: 25}}",
+}
+WORDS = {
+    "dict_type": "a map",
+    "model_type": "a map",
+    "model_attributes_type": "a map",
+    "tuple_type": "a list",
+    "string_type": "a text",
+    "int_type": "a whole number",
+    "bool_type": "true or false",
+}
+SHOWN = 80  # characters of a value; the key path leads to the rest
+
+Raw = Mapping[str, object]
+
+
+def parse(raw: Raw) -> Settings:
+    """Settings from the stack's plain values.
+
+    Raises:
+        RefusedError: every mistake at once, one line each.
+    """
+    try:
+        return Settings.model_validate(raw)
+    except ValidationError as error:
+        raise RefusedError(findings(error, raw)) from None
+
+
+def findings(error: ValidationError, raw: Raw) -> list[Finding]:
+    """One finding for each thing pydantic reports, without repeats."""
+    found = [_finding(details, raw) for details in error.errors(include_url=False, include_input=True)]
+    return list(dict.fromkeys(found))
+
+
+def key_path(parts: Sequence[str]) -> str:
+    """A key as `pulumi config set --path` takes it: `pitstop:services.webapp`."""
+    return f"{PROJECT}:{'.'.join(parts)}"
+
+
+def _finding(details: ErrorDetails, raw: Raw) -> Finding:
+    context = details.get("ctx", {})
+    keys, owner = _walk(details["loc"])
+    keys += tuple(context.get("at", ()))
+    path, value = key_path(keys), _shown(raw, keys)
+    kind = details["type"]
+    if kind == "extra_forbidden":
+        return Finding("unknown-key", path, f"unknown key; {suggest(keys[-1], _keys_of(owner))}", value)
+    if kind == "missing":
+        return Finding("missing", path, f"required, e.g. {EXAMPLES.get(keys[-1], '...')}")
+    if kind == "union_tag_not_found":
+        return Finding("missing", f"{path}.kind", f"required, e.g. {EXAMPLES.get(keys[-1], '...')}")
+    if kind == "union_tag_invalid":
+        valid = f"must be {' or '.join(_names(context['expected_tags']))}"
+        return Finding("value", f"{path}.kind", valid, str(context["tag"]))
+    return Finding("value", path, _valid(details), value)
+
+
+def _valid(details: ErrorDetails) -> str:
+    kind = details["type"]
+    if kind == "literal_error":
+        return f"must be {' or '.join(_names(details['ctx']['expected']))}"
+    if kind == "too_short":
+        return "must not be empty"
+    return f"must be {WORDS[kind]}" if kind in WORDS else details["msg"]
+
+
+def _keys_of(owner: object) -> list[str]:
+    if isinstance(owner, type) and issubclass(owner, BaseModel):
+        return [field.alias or name for name, field in owner.model_fields.items()]
+    return []
+
+
+def _names(expected: str) -> list[str]:
+    return [name.strip(" '") for name in expected.replace(" or ", ", ").split(",")]
+
+
+def _shown(raw: Raw, keys: Sequence[str]) -> str:
+    value: object = raw
+    for key in keys:
+        if isinstance(value, Mapping) and key in value:
+            value = value[key]
+        elif isinstance(value, list | tuple) and key.isdigit() and int(key) < len(value):
+            value = value[int(key)]
+        else:
+            return ""
+    text = json.dumps(value, default=str, ensure_ascii=False)
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
+
+
+def _walk(loc: Sequence[int | str]) -> tuple[tuple[str, ...], object]:
+    """The keys of a location as the stack file has them, and the model the last of them belongs to.
+
+    pydantic names a union's tag as a step of its own, which is no key, and marks a map's bad key.
+    """
+    keys: list[str] = []
+    shape: object = Settings
+    owner: object = Settings
+    for step in loc:
+        if step == "[key]":
+            continue
+        tagged = _by_tag(shape, str(step))
+        if tagged is not None:
+            shape = tagged
+            continue
+        keys.append(str(step))
+        owner, shape = shape, _below(shape, str(step))
+    return tuple(keys), owner
+
+
+def _bare(shape: object) -> object:
+    while get_origin(shape) is Annotated:
+        shape = get_args(shape)[0]
+    return shape
+
+
+def _by_tag(shape: object, tag: str) -> type[BaseModel] | None:
+    shape = _bare(shape)
+    if get_origin(shape) not in {Union, types.UnionType}:
+        return None
+    for option in get_args(shape):
+        bare = _bare(option)
+        nested = _by_tag(bare, tag)
+        if nested is not None:
+            return nested
+        if isinstance(bare, type) and issubclass(bare, BaseModel) and "kind" in bare.model_fields:
+            kind = bare.model_fields["kind"].annotation
+            if get_origin(kind) is Literal and tag in get_args(kind):
+                return bare
+    return None
+
+
+def _below(shape: object, step: str) -> object:
+    shape = _bare(shape)
+    if isinstance(shape, type) and issubclass(shape, BaseModel):
+        for name, field in shape.model_fields.items():
+            if step in {name, field.alias}:
+                return field.annotation
+        return None
+    if get_origin(shape) is dict:
+        return get_args(shape)[1]
+    return None

@@ -1,0 +1,116 @@
+"""Istio as this project installs it: which charts, in which order, with which values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from components.model import naming, routes
+from components.model.manifests import Document, Json, Manifest, namespace
+from components.model.settings import GatewayService, HelmMesh
+from components.model.versions import ISTIO_HUB, ISTIO_TAG
+
+ROOT_NAMESPACE = "istio-system"
+GATEWAY_NAMESPACE = "istio-ingress"
+GATEWAY_RELEASE = "istio-ingressgateway"
+GATEWAY_SELECTOR = {"istio": "ingressgateway"}
+RUNTIME_DEFAULT: Document = {"type": "RuntimeDefault"}
+INSTALL_SECONDS = 300
+
+# The sidecar's Envoy is the upstream one, which has none of Istio's own filters: a configuration that
+# names them would be rejected. Envoy's own counters do not depend on them.
+UPSTREAM_ENVOY: Document = {"PILOT_ENABLE_ALPN_FILTER": "false", "PILOT_ENABLE_METADATA_EXCHANGE": "false"}
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One Helm release. `chart` is the folder's name, `after` the releases that must be ready first."""
+
+    name: str
+    chart: str
+    namespace: str
+    values: Mapping[str, Json]
+    after: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MeshPlan:
+    """Everything cluster-wide; exactly one stack on a cluster has it."""
+
+    namespaces: tuple[Manifest, ...]
+    releases: tuple[Release, ...]
+    mtls: Manifest
+
+
+def mesh_plan(mesh: HelmMesh, owner: str) -> MeshPlan:
+    """Istio with sidecars set up by its CNI plugin, so that no pod of ours needs extra rights."""
+    owned = {naming.OWNER_LABEL: owner}
+    return MeshPlan(
+        namespaces=(
+            # The CNI agent reaches into the node, so the root namespace cannot be restricted.
+            namespace(ROOT_NAMESPACE, ROOT_NAMESPACE, owned, pod_security="privileged"),
+            namespace(GATEWAY_NAMESPACE, GATEWAY_NAMESPACE, owned),
+        ),
+        releases=(
+            Release("istio-base", "base", ROOT_NAMESPACE, {"defaultRevision": "default"}),
+            Release("istio-cni", "cni", ROOT_NAMESPACE, _cni(mesh), ("istio-base",)),
+            Release("istiod", "istiod", ROOT_NAMESPACE, _istiod(mesh), ("istio-base",)),
+            Release(GATEWAY_RELEASE, "gateway", GATEWAY_NAMESPACE, _gateway(mesh), ("istiod", "istio-cni")),
+        ),
+        mtls=routes.strict_mtls(ROOT_NAMESPACE, "mesh"),
+    )
+
+
+def _images() -> Document:
+    return {"hub": ISTIO_HUB, "tag": ISTIO_TAG, "imagePullPolicy": "IfNotPresent"}
+
+
+def _requests(cpu: str, memory: str) -> Document:
+    return {"requests": {"cpu": cpu, "memory": memory}}
+
+
+def _cni(mesh: HelmMesh) -> Document:
+    values: Document = {
+        "cniBinDir": mesh.cni.bin_dir,
+        "cniConfDir": mesh.cni.conf_dir,
+        "global": _images(),
+    }
+    return values | ({"resources": _requests("10m", "64Mi")} if mesh.size == "small" else {})
+
+
+def _istiod(mesh: HelmMesh) -> Document:
+    proxy: Document = {"seccompProfile": RUNTIME_DEFAULT}
+    values: Document = {
+        "cni": {"enabled": True},
+        "env": UPSTREAM_ENVOY,
+        "seccompProfile": RUNTIME_DEFAULT,
+        "telemetry": {"enabled": False},
+    }
+    common: Document = {**_images(), "proxy": proxy}
+    if mesh.size == "small":
+        proxy["resources"] = {**_requests("10m", "64Mi"), "limits": {"memory": "256Mi"}}
+        values |= {"autoscaleEnabled": False, "resources": _requests("50m", "256Mi")}
+        # One replica and a budget that keeps one would make the node impossible to drain.
+        common["defaultPodDisruptionBudget"] = {"enabled": False}
+    return values | {"global": common}
+
+
+def _gateway(mesh: HelmMesh) -> Document:
+    values: Document = {
+        "imagePullPolicy": "IfNotPresent",
+        "securityContext": {
+            "seccompProfile": RUNTIME_DEFAULT,
+            "sysctls": [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}],
+        },
+        "service": _gateway_service(mesh.gateway),
+    }
+    if mesh.size == "small":
+        values["autoscaling"] = {"enabled": False}
+        values["resources"] = {**_requests("10m", "64Mi"), "limits": {"memory": "256Mi"}}
+    return values
+
+
+def _gateway_service(exposed: GatewayService) -> Document:
+    http: Document = {"name": "http2", "port": 80, "protocol": "TCP", "targetPort": 80}
+    if exposed.node_port is not None:
+        http["nodePort"] = exposed.node_port
+    status: Document = {"name": "status-port", "port": 15021, "protocol": "TCP", "targetPort": 15021}
+    return {"type": exposed.service, "ports": [status, http]}

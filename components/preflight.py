@@ -1,0 +1,197 @@
+"""Looks at the cluster before anything is registered: is it there, and is it ours to change?
+
+Reads only, and gives up after seconds: the engine would find out the same after minutes, one resource
+at a time, with half an environment made.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import httpx2
+from lightkube import ALL_NS, ApiError, Client, ConfigError, KubeConfig
+from lightkube.generic_resource import (
+    GenericGlobalResource,
+    GenericNamespacedResource,
+    create_global_resource,
+    create_namespaced_resource,
+)
+
+from components.model.explain import key_path
+from components.model.findings import Finding, RefusedError
+from components.model.istio import GATEWAY_NAMESPACE
+from components.model.kubeconfig import Target
+from components.model.manifests import Json
+from components.model.naming import OWNER_LABEL
+from components.model.plan import Plan
+
+SECONDS = 5.0
+ROUTES_CRD = "virtualservices.networking.istio.io"
+REFUSALS = (401, 403)
+
+Namespace = create_global_resource("", "v1", "Namespace", "namespaces")
+Deployment = create_namespaced_resource("apps", "v1", "Deployment", "deployments")
+Gateway = create_namespaced_resource("networking.istio.io", "v1", "Gateway", "gateways")
+Definition = create_global_resource(
+    "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OtherGateway:
+    """A gateway of another namespace: which pods it opens, and for which hosts."""
+
+    name: str
+    selector: Mapping[str, Json]
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What of the cluster matters to an environment. An owner of '' is nobody this project knows."""
+
+    owners: Mapping[str, str]  # of the namespaces that are there already
+    istio: bool  # the kinds the routes are written in exist
+    control_planes: tuple[str, ...]  # namespaces in which an istiod runs
+    gateways: tuple[OtherGateway, ...] = ()
+
+
+def check(plan: Plan, owner: str, target: Target) -> None:
+    """Refuses a cluster that does not answer or that this environment must not change.
+
+    Raises:
+        RefusedError: with every reason.
+    """
+    found = list(judge(plan, owner, look(plan, target)))
+    if found:
+        raise RefusedError(found)
+
+
+def judge(plan: Plan, owner: str, facts: Facts) -> Iterator[Finding]:
+    """What the facts forbid. Pure."""
+    mesh, namespace = key_path(("mesh", "kind")), plan.namespace.name
+    root = plan.root_namespace
+    if plan.mesh is None and not facts.istio:
+        yield Finding(
+            "no-mesh",
+            mesh,
+            f"the cluster has no Istio (no {ROUTES_CRD}); valid here: helm",
+            "existing",
+        )
+    if plan.mesh is not None:
+        for name in (root, GATEWAY_NAMESPACE):
+            if facts.owners.get(name, owner) != owner:
+                who = facts.owners[name] or "someone else"
+                text = f"namespace {name} belongs to {who}, this stack is {owner}; valid here: existing"
+                yield Finding("foreign-mesh", mesh, text, "helm")
+        for other in facts.control_planes:
+            if other != root:
+                text = f"the cluster has an Istio already, in namespace {other}; valid here: existing"
+                yield Finding("foreign-mesh", mesh, text, "helm")
+    if facts.owners.get(namespace, owner) != owner:
+        who = facts.owners[namespace] or "someone else"
+        text = f"the namespace is there and belongs to {who}; choose another, e.g. {namespace}-2"
+        yield Finding("foreign-namespace", key_path(("namespace",)), text, namespace)
+    yield from _taken_hosts(plan, facts.gateways)
+
+
+def _taken_hosts(plan: Plan, others: tuple[OtherGateway, ...]) -> Iterator[Finding]:
+    """Two environments on one gateway must differ in hosts, or Istio picks one by age."""
+    for entry in plan.entries:
+        spec = entry.gateway.document()["spec"]
+        selector = spec["selector"] if isinstance(spec, dict) else {}
+        for other in others:
+            taken = sorted(set(entry.hosts) & set(other.hosts))
+            if selector == other.selector and taken:
+                yield Finding(
+                    "host-taken",
+                    key_path(("ingress", "hosts")),
+                    f"gateway {other.name} serves it already; choose another, e.g. "
+                    f"{plan.namespace.name}.example.org",
+                    ", ".join(taken),
+                )
+
+
+def look(plan: Plan, target: Target) -> Facts:
+    """Asks the cluster.
+
+    Raises:
+        RefusedError: it does not answer, or not to us.
+    """
+    try:
+        client = Client(
+            config=KubeConfig.from_dict(target.kubeconfig()),
+            timeout=httpx2.Timeout(SECONDS),
+        )
+        return _facts(client, plan)
+    except httpx2.TimeoutException:
+        raise _unreachable(target, f"does not answer within {SECONDS:.0f} s") from None
+    except httpx2.HTTPError as error:
+        raise _unreachable(target, f"does not answer ({error})") from None
+    except ApiError as error:
+        raise _unreachable(target, f"refuses: {error.status.message}") from None
+    except (ConfigError, OSError, ValueError) as error:
+        raise _unreachable(target, f"cannot be asked ({error})") from None
+
+
+def _unreachable(target: Target, reason: str) -> RefusedError:
+    message = f"the API server {target.server} {reason}; is the cluster up? " + (
+        "`make up` starts it" if target.local else "valid: a context that answers `kubectl version`"
+    )
+    return RefusedError([Finding("unreachable", target.said_by, message, target.context)])
+
+
+def _facts(client: Client, plan: Plan) -> Facts:
+    names = {plan.namespace.name, plan.root_namespace, GATEWAY_NAMESPACE}
+    spaces = {name: _get(client, name) for name in sorted(names)}
+    istio = _exists(client)
+    return Facts(
+        owners={name: _owner(space) for name, space in spaces.items() if space is not None},
+        istio=istio,
+        control_planes=tuple(
+            sorted(
+                {
+                    str(one.metadata.namespace)
+                    for one in client.list(Deployment, namespace=ALL_NS, labels={"app": "istiod"})
+                    if one.metadata
+                }
+            )
+        ),
+        gateways=_gateways(client, plan.namespace.name) if istio else (),
+    )
+
+
+def _get(client: Client, name: str) -> GenericGlobalResource | None:
+    try:
+        return client.get(Namespace, name)
+    except ApiError as error:
+        if error.status.code == httpx2.codes.NOT_FOUND:
+            return None
+        raise
+
+
+def _exists(client: Client) -> bool:
+    try:
+        client.get(Definition, ROUTES_CRD)
+    except ApiError as error:
+        if error.status.code == httpx2.codes.NOT_FOUND:
+            return False
+        raise
+    return True
+
+
+def _owner(space: GenericGlobalResource) -> str:
+    labels = space.metadata.labels if space.metadata else None
+    return str((labels or {}).get(OWNER_LABEL, ""))
+
+
+def _gateways(client: Client, mine: str) -> tuple[OtherGateway, ...]:
+    found = client.list(Gateway, namespace=ALL_NS)
+    return tuple(_other(one) for one in found if one.metadata and one.metadata.namespace != mine)
+
+
+def _other(gateway: GenericNamespacedResource) -> OtherGateway:
+    spec = gateway.get("spec") or {}
+    hosts = tuple(str(host) for server in spec.get("servers", []) for host in server.get("hosts", []))
+    metadata = gateway.metadata
+    name = f"{metadata.namespace}/{metadata.name}" if metadata else ""
+    return OtherGateway(name, spec.get("selector") or {}, hosts)

@@ -1,0 +1,128 @@
+"""The few questions a starting node is asked, over the way everybody else will use: loopback."""
+
+import json
+import ssl
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from localcluster.node import files
+from localcluster.node.layout import NODE_NAME
+from localcluster.node.state import State
+from ops.errors import UserError
+
+PAUSE_SECONDS = 0.2
+
+JsonObject = dict[str, Any]
+"""What the API server sends; only this module looks into it."""
+
+
+class Client:
+    """Talks to the API server of one node; `alive` in its waits ends them when the node does."""
+
+    def __init__(self, kubectl: Path, state: State) -> None:
+        self._kubectl = kubectl
+        self._state = state
+
+    def wait_api(self, timeout: float, alive: Callable[[], bool]) -> bool:
+        """Whether the API server answers that it is ready, within `timeout` seconds."""
+        return _wait(timeout, alive, self._api_ready)
+
+    def wait_ready(self, timeout: float, since: float, alive: Callable[[], bool]) -> bool:
+        """Whether API server and node are ready; a report of the node from before `since` does not count."""
+        return self.wait_api(timeout, alive) and _wait(timeout, alive, lambda: self._node_ready(since))
+
+    def wait_pods(self, timeout: float, since: float, alive: Callable[[], bool]) -> bool:
+        """Whether every pod that was there before `since` is ready again, within `timeout` seconds."""
+        return _wait(timeout, alive, lambda: are_back(self._get("pods", "--all-namespaces"), since))
+
+    def apply_addons(self) -> None:
+        """Apply what every node has; the administrator gets its rights here, so another applies it."""
+        server = f"--server={self._server()}"
+        identity = f"--kubeconfig={self._state.kubernetes / 'super-admin.conf'}"
+        done = subprocess.run(
+            [self._kubectl, identity, server, "apply", "--server-side", "--force-conflicts", "--filename=-"],
+            input=files.addons(),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        if done.returncode:
+            raise UserError(f"the node's add-ons could not be applied: {done.stderr.strip()[-300:]}")
+
+    def _server(self) -> str:
+        record = self._state.record()
+        return f"https://127.0.0.1:{record.api_port if record else 0}"
+
+    def _api_ready(self) -> bool:
+        try:
+            trust = ssl.create_default_context(cafile=self._state.kubernetes / "pki" / "ca.crt")
+            with urllib.request.urlopen(f"{self._server()}/readyz", timeout=5, context=trust) as answer:  # noqa: S310  # always https
+                return bool(answer.status == 200)
+        except (OSError, urllib.error.URLError, ssl.SSLError):
+            return False
+
+    def _node_ready(self, since: float) -> bool:
+        return is_ready(self._get("node", NODE_NAME), since)
+
+    def _get(self, *what: str) -> JsonObject:
+        """An object or a list; empty where the server gives none."""
+        done = subprocess.run(
+            [self._kubectl, f"--kubeconfig={self._state.kubeconfig}", "get", *what, "--output=json"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+        )
+        answer: JsonObject = json.loads(done.stdout) if done.returncode == 0 else {}
+        return answer
+
+
+def is_ready(node: JsonObject, since: float) -> bool:
+    """Whether a Node says Ready in a report made after `since`; its times are whole seconds."""
+    ready = _condition(node, "Ready")
+    return ready.get("status") == "True" and _time(ready["lastHeartbeatTime"]) >= int(since)
+
+
+def are_back(pods: JsonObject, since: float) -> bool:
+    """Whether each pod of a list is ready in containers begun after `since`, or ends or has ended for good.
+
+    Until the kubelet has looked, the API server repeats what was true before the reboot: hence the times.
+    """
+    return "items" in pods and all(_is_back(pod, since) for pod in pods["items"])
+
+
+def _is_back(pod: JsonObject, since: float) -> bool:
+    if "deletionTimestamp" in pod["metadata"] or pod["status"].get("phase") in {"Succeeded", "Failed"}:
+        return True
+    containers = pod["status"].get("containerStatuses", [])
+    begun = [one.get("state", {}).get("running", {}).get("startedAt") for one in containers]
+    return (
+        bool(begun)
+        and all(start is not None and _time(start) >= int(since) for start in begun)
+        and _condition(pod, "Ready").get("status") == "True"
+    )
+
+
+def _condition(thing: JsonObject, kind: str) -> JsonObject:
+    conditions = thing.get("status", {}).get("conditions", [])
+    return next((one for one in conditions if one["type"] == kind), {})
+
+
+def _time(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+def _wait(timeout: float, alive: Callable[[], bool], check: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + timeout
+    while not check():
+        if time.monotonic() > deadline or not alive():
+            return False
+        time.sleep(PAUSE_SECONDS)
+    return True

@@ -1,0 +1,225 @@
+"""The embedded node's life: start, look, stop, destroy. Each can be interrupted and called again."""
+
+import hashlib
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+from pydantic import BaseModel, ConfigDict
+
+from localcluster.node import ports, rootfs, supervision
+from localcluster.node.client import Client
+from localcluster.node.images import ImageStore
+from localcluster.node.machine import Machine
+from localcluster.node.state import Record, State, Tools
+from localcluster.node.supervision import ServiceStatus
+from ops.errors import UserError
+from ops.progress import Progress
+
+START_SECONDS = 180.0
+SETTLE_SECONDS = 30.0
+PODS_SECONDS = 60.0
+FREE_BYTES = 4 * 2**30
+
+
+class NodeStatus(BaseModel):
+    """The node as it is now; one that does not run has no services."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    running: bool
+    pid: int | None
+    api_port: int | None
+    http_port: int | None
+    services: tuple[ServiceStatus, ...]
+
+
+@dataclass(frozen=True)
+class Order:
+    """What one start is made of."""
+
+    tools: Tools
+    root: Path
+    inputs: str
+    archives: tuple[Path, ...]
+
+
+class EmbeddedNode:
+    """One node, whose whole state is the folder `home`."""
+
+    def __init__(self, home: Path) -> None:
+        self._state = State(home.resolve())
+        name = hashlib.sha256(str(self._state.home).encode()).hexdigest()[:8]
+        self._machine = Machine(f"pitstop-{name}")
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's kubeconfig for programs on this machine; there once `start` has ended."""
+        return self._state.kubeconfig
+
+    @property
+    def logs(self) -> Path:
+        """One folder for each process, its newest lines in `current`."""
+        return self._state.logs
+
+    def exists(self) -> bool:
+        """Whether there is anything to stop or to destroy."""
+        return self._state.home.exists() or self._alive()
+
+    def start(self, tools: Tools, progress: Progress, archives: Sequence[Path] = ()) -> None:
+        """Have the node ready, with the images of `archives` in it; a healthy one is left alone.
+
+        Raises:
+            UserError: something is missing or taken, or the node does not come up; then nothing of it runs.
+        """
+        root = rootfs.ensure(progress)
+        order = Order(tools, root, self._state.inputs(tools, root), tuple(archives))
+        client = Client(tools.path("kubectl"), self._state)
+        with self._locked():
+            if not self._is_current(order.inputs) or not self._is_ready(client):
+                self._machine.halt()
+                self._need_space()
+                with self._or_nothing():
+                    self._start(order, client, progress)
+            self._import(order.archives)
+
+    def stop(self) -> None:
+        """End every process of the node. `start` goes on from what is kept, like a machine after a reboot."""
+        with self._locked():
+            self._machine.halt()
+
+    def destroy(self) -> None:
+        """End the node and remove everything of it."""
+        with self._locked():
+            self._machine.halt()
+            self._state.remove()
+
+    def import_images(self, archive: Path) -> None:
+        """Load an image archive; one that was loaded before is not read again.
+
+        Raises:
+            UserError: the node does not run, or its runtime refuses the archive.
+        """
+        with self._locked():
+            self._import((archive,))
+
+    def status(self) -> NodeStatus:
+        """What runs, as its supervisor sees it."""
+        pid, record = self._machine.pid(), self._state.record()
+        return NodeStatus(
+            running=pid is not None,
+            pid=pid,
+            api_port=record.api_port if record else None,
+            http_port=record.http_port if record else None,
+            services=supervision.look(self._machine) if pid else (),
+        )
+
+    def run(self, *command: str) -> str:
+        """The output of a program run inside the node.
+
+        Raises:
+            UserError: it fails, or the node does not run.
+        """
+        done = self._machine.run(*command)
+        if done.returncode:
+            raise UserError(f"{command[0]} in the node failed: {done.stderr.strip()[-300:]}")
+        return done.stdout
+
+    def _alive(self) -> bool:
+        return self._machine.pid() is not None
+
+    def _is_current(self, inputs: str) -> bool:
+        """Whether what runs was started from the same inputs, on the ports that are asked for now."""
+        record = self._state.record()
+        if record is None or not record.complete or not self._alive() or record.inputs != inputs:
+            return False
+        api, http = ports.asked(ports.API_VARIABLE), ports.asked(ports.HTTP_VARIABLE)
+        return api in {None, record.api_port} and http in {None, record.http_port}
+
+    def _is_ready(self, client: Client) -> bool:
+        """Whether the node is ready, or gets ready by itself: a process of it may just be coming back."""
+        return client.wait_ready(SETTLE_SECONDS, since=0, alive=self._alive)
+
+    def _start(self, order: Order, client: Client, progress: Progress) -> None:
+        before = self._state.record()
+        with progress.step("starting the node"):
+            record, since = self._boot(order, before)
+            self._import(order.archives)
+            ready = client.wait_api(START_SECONDS, self._alive)
+            if ready:
+                client.apply_addons()
+                ready = client.wait_ready(START_SECONDS, since, self._alive)
+            if not ready:
+                raise UserError(self._complaint())
+        if before is not None:
+            with progress.step("waiting for the pods that ran before"):
+                back = client.wait_pods(PODS_SECONDS, since, self._alive)
+            if not back:
+                progress.note("not every pod is ready again; going on")
+        self._state.remember(record.model_copy(update={"complete": True}))
+
+    def _boot(self, order: Order, before: Record | None) -> tuple[Record, float]:
+        """Start the machine on what is kept; answers its record and when, in seconds since the epoch."""
+        self._state.prepare(order.tools)
+        api_port, http_port = (before.api_port, before.http_port) if before else (None, None)
+        with (
+            ports.listen(ports.API_VARIABLE, api_port, ports.API_PREFERRED) as api,
+            ports.listen(ports.HTTP_VARIABLE, http_port, ports.HTTP_PREFERRED) as http,
+        ):
+            api_port, http_port = api.getsockname()[1], http.getsockname()[1]
+            record = Record(inputs=order.inputs, api_port=api_port, http_port=http_port)
+            self._state.remember(record)
+            since = time.time()
+            self._machine.boot(self._state.home, order.root, api, http, self._state.boot_log)
+        return record, since
+
+    def _complaint(self) -> str:
+        if not self._alive():
+            said = self._state.boot_log.read_text(errors="replace").strip() or "no reason given"
+            return f"the node did not start: {said.splitlines()[-1]}; log: {self._state.boot_log}"
+        culprit = supervision.suspect(supervision.look(self._machine))
+        name = culprit.name if culprit else "kubelet"
+        log = self.logs / name / "current"
+        return (
+            f"the node was not ready after {START_SECONDS:.0f} s, most likely because of {name}; log: {log}"
+        )
+
+    def _import(self, archives: Sequence[Path]) -> None:
+        store = ImageStore(self._machine, self._state.imported)
+        for archive in archives:
+            store.load(archive)
+
+    def _need_space(self) -> None:
+        folder = self._state.home
+        while not folder.exists():
+            folder = folder.parent
+        free = shutil.disk_usage(folder).free
+        if free < FREE_BYTES:
+            raise UserError(
+                f"{folder}: {free / 2**30:.1f} GB free, the node needs {FREE_BYTES / 2**30:.0f} GB; "
+                "make room or set PITSTOP_CACHE to a folder on a larger disk"
+            )
+
+    @contextmanager
+    def _or_nothing(self) -> Iterator[None]:
+        """A start that fails or is interrupted ends what it has started."""
+        try:
+            yield
+        except BaseException:
+            self._machine.halt()
+            raise
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One command at a time for each node; the lock is not in the folder that `destroy` removes."""
+        home = self._state.home
+        home.parent.mkdir(parents=True, exist_ok=True)
+        path = home.with_name(f".{home.name}.lock")
+        with FileLock(path):
+            yield
+            if not home.exists():
+                path.unlink(missing_ok=True)

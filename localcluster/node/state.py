@@ -1,0 +1,115 @@
+"""The folder a node keeps: its configuration, what lasts across a reboot, and what is remembered of it."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Protocol
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from localcluster.node import certificates, files
+from localcluster.node.layout import CNI_BIN_DIR, CNI_CONF_DIR, CNI_PLUGINS, CNI_PLUGINS_DIR, NODE_NAME, TOOLS
+from localcluster.node.machine import BOOT
+from ops.paths import input_key
+
+CNI_CONFIG = CNI_CONF_DIR / f"10-{NODE_NAME}.conflist"
+SNAPSHOTTER = "overlayfs"
+
+
+class Tools(Protocol):
+    """Where the node's own programs are, by name."""
+
+    def path(self, name: str) -> Path: ...
+
+
+class Record(BaseModel):
+    """The inputs a node was last started with, its loopback ports, and whether that start reached its end."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    inputs: str
+    api_port: int
+    http_port: int
+    complete: bool = False
+
+
+class State:
+    """Everything of a node that is a file; its folder is closed to others, since keys are in it."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.kubeconfig = home / "kubeconfig"
+        self.logs = home / "log"
+        self.boot_log = home / "boot.log"
+        self.imported = home / "images.json"
+        self.kubernetes = home / "etc" / "kubernetes"
+        self._record = home / "node.json"
+
+    def inputs(self, tools: Tools, root: Path) -> str:
+        """A key over all that shapes a running node: when it changes, the node is started anew."""
+        rendered = [f"{path}\n{text}" for path, text in sorted(files.etc(SNAPSHOTTER).items())]
+        programs = [f"{name} {tools.path(name)}" for name in TOOLS]
+        return input_key(BOOT, str(root), files.cni(), files.addons(), *rendered, *programs)
+
+    def prepare(self, tools: Tools) -> None:
+        """Write all a start reads. Certificates, cluster data and images of an earlier start are kept."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        self.home.chmod(0o700)
+        for folder in ("etc", "var", "opt", "log", "root"):
+            (self.home / folder).mkdir(exist_ok=True)
+        certificates.ensure(tools.path("kubeadm"), self.kubernetes)
+        shutil.rmtree(self.home / "etc" / "service", ignore_errors=True)
+        for relative, text in files.etc(SNAPSHOTTER).items():
+            target = self.home / "etc" / relative
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text)
+            target.chmod(0o755 if relative.parts[0] == "service" else 0o644)
+        self._prepare_cni()
+        _link(self.home / "var" / "run", Path("/run"))
+        (self.home / "tools").write_text("".join(f"{name} {tools.path(name)}\n" for name in TOOLS))
+
+    def _prepare_cni(self) -> None:
+        """The network configuration is written once: Istio adds itself to it; a reboot must not undo that."""
+        config = self._inside(CNI_CONFIG)
+        if not config.exists():
+            config.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(config, files.cni())
+        for plugin in CNI_PLUGINS:
+            _link(self._inside(CNI_BIN_DIR) / plugin, Path(CNI_PLUGINS_DIR / plugin))
+
+    def _inside(self, path: os.PathLike[str]) -> Path:
+        return self.home / Path(path).relative_to("/")
+
+    def remember(self, record: Record) -> None:
+        """Keep the record, and write the kubeconfig that goes with its port."""
+        config = yaml.safe_load((self.kubernetes / "admin.conf").read_text())
+        config["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{record.api_port}"
+        write_whole(self.kubeconfig, yaml.safe_dump(config, sort_keys=False))
+        write_whole(self._record, record.model_dump_json())
+
+    def record(self) -> Record | None:
+        """What was remembered, or None where nothing usable was."""
+        try:
+            return Record.model_validate_json(self._record.read_text())
+        except (FileNotFoundError, ValidationError):
+            return None
+
+    def remove(self) -> None:
+        if self.home.exists():
+            shutil.rmtree(self.home)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a private file in one rename."""
+    scratch = path.with_name(f".{path.name}.new")
+    scratch.unlink(missing_ok=True)
+    scratch.touch(mode=0o600)
+    scratch.write_text(text)
+    scratch.rename(path)
+
+
+def _link(link: Path, target: Path) -> None:
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if not link.is_symlink():
+        link.symlink_to(target)

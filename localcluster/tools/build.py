@@ -1,0 +1,231 @@
+"""Builds tools from the Go module proxy into the cache."""
+
+import json
+import shutil
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from localcluster.tools.catalogue import Build, Companion, Provider, Tool
+from localcluster.tools.golang import Counts, Go, Order, run_build
+from localcluster.tools.store import Store, copy_writable, installed, lock
+from ops.errors import UserError
+from ops.paths import input_key
+from ops.progress import Progress
+
+GB = 10**9
+# What every tool together takes from nothing: module cache, compile cache, the linker's scratch, binaries.
+SPACE_FROM_NOTHING = 16 * GB
+SPACE_TO_LINK = 3 * GB
+NOTE_SECONDS = 60.0
+
+
+class Builder:
+    """Makes tools of one checkout with one Go."""
+
+    def __init__(
+        self, store: Store, checkout: Path, go: Go, progress: Progress, cancel: threading.Event | None = None
+    ) -> None:
+        self._store = store
+        self._checkout = checkout
+        self._go = go
+        self._progress = progress
+        self._cancel = cancel
+        self._versions: dict[str, str] = {}
+        self._targets: dict[str, Path] = {}
+        self._tally = Tally()
+
+    def target(self, build: Build, tool: Tool) -> Path:
+        """The folder this tool is kept in: another one for other sources, flags, or Go.
+
+        Read once a run, so that sources edited meanwhile change the next run, not this one.
+        """
+        if tool.name not in self._targets:
+            self._targets[tool.name] = self._target(build, tool)
+        return self._targets[tool.name]
+
+    def _target(self, build: Build, tool: Tool) -> Path:
+        directory = self._checkout / build.directory
+        sums = directory / "go.sum"
+        sources = own_sources(directory / tool.package) if tool.own else ()
+        inputs: list[str | Path] = [tool.package, build.target, *build.flags]
+        inputs += [companion.model_dump_json() for companion in tool.companions]
+        inputs += [build.provider.model_dump_json()] if build.provider and tool.own else []
+        inputs += [self._go_version(build), directory / "go.mod", *([sums] if sums.exists() else [])]
+        return self._store.folder(tool.name, input_key(*inputs, *sources))
+
+    def expect(self, tools: int) -> None:
+        """Say how many tools this run is going to build, for `n of m`."""
+        self._tally.total = tools
+
+    def make(self, build: Build, tools: Sequence[Tool], *, number: int, total: int) -> None:
+        """Compile and link `tools`, all of one build; those another run makes meanwhile are taken over."""
+        with lock(self._store, build.name, self._progress):
+            missing = [tool for tool in tools if not installed(self.target(build, tool), tool.name)]
+            self._tally.done += len(tools) - len(missing)
+            if not missing:
+                return
+            require_space(self._store.cache)
+            title = f"build {_some(missing)}"
+            with self._progress.step(title, number, total), self._store.workshop(build.name) as work:
+                self._compile(build, missing, work)
+                changed = [tool.name for tool in missing if not self._install(build, tool, work)]
+            if changed:
+                raise UserError(
+                    f"{build.directory}: files changed while {', '.join(changed)} was built; run again"
+                )
+
+    def _compile(self, build: Build, tools: Sequence[Tool], work: Path) -> None:
+        directory = self._checkout / build.directory
+        out, scratch = work / "out", work / "tmp"
+        out.mkdir()
+        scratch.mkdir()
+        flags = list(build.flags)
+        if build.provider and any(tool.own for tool in tools):
+            flags += self._provider_flags(build.provider, directory, work)
+        environ = dict(self._go.environ) | {"GOTMPDIR": str(scratch)}
+        if build.target == "linux":
+            environ["GOOS"] = "linux"
+        reporter = _Reporter(self._progress, out, tools, self._tally)
+        run_build(
+            self._go.model_copy(update={"environ": environ}),
+            Order(
+                arguments=(*flags, "-o", f"{out}/", *(tool.package for tool in tools)),
+                directory=directory,
+                log=self._store.log(build.name),
+            ),
+            tick=reporter.tick,
+            cancel=self._cancel,
+        )
+        reporter.landed()
+
+    def _install(self, build: Build, tool: Tool, work: Path) -> bool:
+        """Keep the program under the key of its inputs; not when those changed under the compiler."""
+        if self._target(build, tool) != self.target(build, tool):
+            return False
+        stage = work / f"stage-{tool.name}"
+        stage.mkdir()
+        (work / "out" / tool.output).rename(stage / tool.name)
+        for companion in tool.companions:
+            self._companion(companion, stage)
+        self._store.install(stage, self.target(build, tool))
+        return True
+
+    def _companion(self, companion: Companion, stage: Path) -> None:
+        sources = self._go.module_dir(companion.module, self._checkout / companion.go_module)
+        shutil.copyfile(sources / companion.path, stage / companion.name)
+        (stage / companion.name).chmod(0o755)
+
+    def _provider_flags(self, provider: Provider, directory: Path, work: Path) -> list[str]:
+        """Prepare the provider's module outside the tree; the flags that make the build use it."""
+        sources = self._go.module_dir(provider.module, directory)
+        overlay = work / "overlay.json"
+        overlay.write_text(json.dumps({"Replace": embed(provider, sources, directory, work)}))
+        flags = ["-overlay", str(overlay)]
+        return (
+            [*flags, "-modfile", str(patch(provider, sources, directory, work))]
+            if provider.patches
+            else flags
+        )
+
+    def _go_version(self, build: Build) -> str:
+        if build.directory not in self._versions:
+            self._versions[build.directory] = self._go.version_in(self._checkout / build.directory)
+        return self._versions[build.directory]
+
+
+def embed(provider: Provider, sources: Path, directory: Path, work: Path) -> dict[str, str]:
+    """Write the two files the provider embeds into `work`; which file of the tree each stands for.
+
+    As its own repository's generator makes them: JSON of the module, compacted, and the schema
+    gets the version.
+    """
+    replaced: dict[str, str] = {}
+    for stem in (provider.schema_file, provider.mapping_file):
+        content = json.loads((sources / provider.directory / f"{stem}.json").read_bytes())
+        if stem == provider.schema_file:
+            content["version"] = provider.version
+        made = work / f"{stem}-embed.json"
+        made.write_text(json.dumps(content, separators=(",", ":")))
+        replaced[str(directory / provider.package / made.name)] = str(made)
+    return replaced
+
+
+def patch(provider: Provider, sources: Path, directory: Path, work: Path) -> Path:
+    """Copy the provider's module into `work` with its patches applied; a go.mod that uses the copy.
+
+    A copy, because Go refuses overlays of files in its module cache.
+    """
+    copy = work / "provider"
+    copy_writable(sources, copy)
+    for change in provider.patches:
+        file = copy / change.file
+        text = file.read_text()
+        if text.count(change.find) != 1:
+            raise UserError(
+                f"{provider.module}: {change.file} has changed, its patch no longer applies; "
+                "mend `patches` in localcluster/tools/catalogue.py"
+            )
+        file.write_text(text.replace(change.find, change.replace))
+    modfile = work / "go.mod"
+    replaced = f"\nreplace {provider.module} => {json.dumps(str(copy))}\n"
+    modfile.write_text((directory / "go.mod").read_text() + replaced)
+    shutil.copyfile(directory / "go.sum", work / "go.sum")
+    return modfile
+
+
+def _some(tools: Sequence[Tool]) -> str:
+    names = [tool.name for tool in tools]
+    return ", ".join(names) if len(names) <= 4 else f"{', '.join(names[:3])} and {len(names) - 3} more"
+
+
+class Tally:
+    """How many of a run's tools are built."""
+
+    def __init__(self) -> None:
+        self.done = 0
+        self.total = 0
+
+
+class _Reporter:
+    """Says which program is finished, and now and then that the compiler is alive."""
+
+    def __init__(self, progress: Progress, out: Path, tools: Sequence[Tool], tally: Tally) -> None:
+        self._progress = progress
+        self._out = out
+        self._waiting = {tool.output: tool.name for tool in tools}
+        self._tally = tally
+        self._next = time.monotonic() + NOTE_SECONDS
+
+    def tick(self, counts: Counts) -> None:
+        self.landed()
+        if time.monotonic() >= self._next:
+            self._next += NOTE_SECONDS
+            self._progress.note(str(counts))
+
+    def landed(self) -> None:
+        for output in [name for name in self._waiting if (self._out / name).exists()]:
+            name = self._waiting.pop(output)
+            self._tally.done += 1
+            self._progress.note(f"{name} is linked (tool {self._tally.done} of {self._tally.total})")
+
+
+def own_sources(package: Path) -> tuple[Path, ...]:
+    """The files of our own that make a program; its tests do not."""
+    return tuple(
+        sorted(path for path in package.rglob("*") if path.is_file() and not path.name.endswith("_test.go"))
+    )
+
+
+def require_space(cache: Path) -> None:
+    """Refuse to start what cannot end: the disk has to hold what is still missing."""
+    compiled = sum(entry.stat().st_size for entry in (cache / "go" / "build").glob("*/*-d"))
+    needed = max(SPACE_TO_LINK, SPACE_FROM_NOTHING - 2 * compiled)
+    free = shutil.disk_usage(cache).free
+    if free < needed:
+        raise UserError(
+            f"disk: {free / GB:.1f} GB free in {cache}, and building the tools takes about "
+            f"{needed / GB:.0f} GB; free some, or name a folder on a larger disk, "
+            "e.g. PITSTOP_CACHE=/data/pitstop"
+        )

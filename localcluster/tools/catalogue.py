@@ -1,0 +1,453 @@
+"""Every program the project runs: where each of the three ways finds it. Pure data."""
+
+from collections.abc import Iterable
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from localcluster.tools.pins import Pins, release
+
+Group = Literal["engine", "node", "images", "load", "validate"]
+Target = Literal["host", "linux"]
+
+PLAIN = ("-trimpath", "-buildvcs=false")
+STRIP = "-s -w"
+PULUMI = "github.com/pulumi/pulumi/pkg/v3"
+GITHUB = "https://github.com"
+KUBERNETES_RELEASES = "https://dl.k8s.io/release"
+# What the pinned commit of Istio's development branch calls itself: its VERSION file and "-dev".
+ISTIO_VERSION = "1.31-dev"
+# Istio's own release builds use these tags; without them a sidecar carries megabytes it never runs.
+ISTIO_TAGS = "vtprotobuf,disable_pgv,grpcnotrace,retrynotrace"
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Patch(Frozen):
+    """A change to one line of a module: `find` must occur exactly once."""
+
+    file: str
+    find: str
+    replace: str
+
+
+class Provider(Frozen):
+    """What the Kubernetes provider's module needs before it builds here (see build.py).
+
+    Its repository generates the two JSON files it embeds; the module carries them in source form.
+    """
+
+    module: str
+    directory: str  # of the sources of the embedded files, in the module
+    package: str  # our package that embeds them
+    schema_file: str
+    mapping_file: str
+    version: str
+    patches: tuple[Patch, ...]
+
+
+class Build(Frozen):
+    """One `go build`: packages of one module with the same flags, compiled and linked together."""
+
+    name: str
+    directory: str  # of the go.mod, from the checkout
+    flags: tuple[str, ...]
+    target: Target = "host"
+    provider: Provider | None = None
+
+
+class Companion(Frozen):
+    """A file of a Go module that has to lie beside the program, executable."""
+
+    name: str
+    go_module: str  # the directory whose go.mod pins `module`
+    module: str
+    path: str
+
+
+class Download(Frozen):
+    """An official release file and the checksum its makers publish.
+
+    `{os}`, `{arch}` (Go's names) and `{x64}` (Pulumi's name for amd64) are filled in for the machine.
+    """
+
+    url: str
+    checksums: str
+    digest: Literal["sha256", "sha512"] = "sha256"
+    member: str | None = None  # in an archive; None: the file is the program
+
+
+class Probe(Frozen):
+    """How a program on PATH tells its version, and which versions do."""
+
+    arguments: tuple[str, ...]
+    pattern: str  # its first group is the version
+    accept: Literal["exact", "same-major"] = "exact"
+    beside: tuple[str, ...] = ()  # files that must lie in the same folder
+
+
+class Plugin(Frozen):
+    """A Pulumi plugin: found in Pulumi's own plugin folder, which names its version."""
+
+    folder: str
+
+
+class Tool(Frozen):
+    """One program. Tools of the same `unit` are taken together, all from the same source."""
+
+    name: str
+    group: Group
+    version: str
+    unit: str
+    build: str
+    package: str
+    output: str  # what `go build` calls it
+    built_version: str | None = None  # where the build cannot have `version`
+    companions: tuple[Companion, ...] = ()
+    download: Download | None = None
+    probe: Probe | None = None
+    plugin: Plugin | None = None
+    same_folder_as: str | None = None  # on PATH: counts only where this tool of the unit was found
+
+    @property
+    def own(self) -> bool:
+        """Whether its sources are in this repository."""
+        return self.package.startswith(".")
+
+
+class Catalogue(Frozen):
+    """The tools, and the builds in the order they are made."""
+
+    tools: tuple[Tool, ...]
+    builds: tuple[Build, ...]
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        builds = {build.name for build in self.builds}
+        if unknown := [tool.name for tool in self.tools if tool.build not in builds]:
+            raise ValueError(f"no build makes {', '.join(unknown)}")
+        if len({tool.name for tool in self.tools}) != len(self.tools):
+            raise ValueError("two tools share a name")
+        return self
+
+    def tool(self, name: str) -> Tool:
+        """The tool of this name; KeyError with the known names when there is none."""
+        for tool in self.tools:
+            if tool.name == name:
+                return tool
+        raise KeyError(f"{name} is no tool; known: {', '.join(tool.name for tool in self.tools)}")
+
+    def select(self, names: Iterable[str]) -> tuple[Tool, ...]:
+        """The tools of these names or groups, and whatever shares a unit with them, in catalogue order."""
+        asked = set(names)
+        groups = {tool.group for tool in self.tools}
+        for name in asked - groups:
+            self.tool(name)
+        units = {tool.unit for tool in self.tools if tool.name in asked or tool.group in asked}
+        return tuple(tool for tool in self.tools if tool.unit in units)
+
+
+def _engine(pins: Pins) -> tuple[Tool, ...]:
+    cli, provider = pins.python["pulumi"], pins.python["pulumi-kubernetes"]
+    archive = f"pulumi-v{cli}-{{os}}-{{x64}}.tar.gz"
+    releases = f"{GITHUB}/pulumi/pulumi/releases/download/v{cli}"
+    beside = ("pulumi-language-python", "pulumi-language-python-exec")
+
+    def from_release(name: str) -> Download:
+        return Download(
+            url=f"{releases}/{archive}",
+            checksums=f"{releases}/pulumi-{cli}-checksums.txt",
+            member=f"pulumi/{name}",
+        )
+
+    plugin = f"{GITHUB}/pulumi/pulumi-kubernetes/releases/download/v{provider}"
+    return (
+        Tool(
+            name="pulumi",
+            group="engine",
+            version=cli,
+            unit="pulumi",
+            build="engine",
+            package=f"{PULUMI}/cmd/pulumi",
+            output="pulumi",
+            built_version=pins.module("engine", PULUMI),
+            download=from_release("pulumi"),
+            probe=Probe(arguments=("version",), pattern=r"^v(\S+)$", accept="same-major", beside=beside),
+        ),
+        Tool(
+            name="pulumi-language-python",
+            group="engine",
+            version=cli,
+            unit="pulumi",
+            build="language",
+            package="github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-python",
+            output="pulumi-language-python",
+            # the last release whose module carries the host; the pinned CLI works with it
+            built_version=pins.module("language", "github.com/pulumi/pulumi/sdk/v3"),
+            companions=(
+                Companion(
+                    name="pulumi-language-python-exec",
+                    go_module="localcluster/tools/engine",
+                    module="github.com/pulumi/pulumi/sdk/v3",
+                    path="python/cmd/pulumi-language-python-exec",
+                ),
+            ),
+            download=from_release("pulumi-language-python"),
+            same_folder_as="pulumi",
+        ),
+        Tool(
+            name="pulumi-resource-kubernetes",
+            group="engine",
+            version=provider,
+            unit="pulumi-resource-kubernetes",
+            build="engine",
+            package="./provider",
+            output="provider",
+            download=Download(
+                url=f"{plugin}/pulumi-resource-kubernetes-v{provider}-{{os}}-{{arch}}.tar.gz",
+                checksums=f"{plugin}/pulumi-kubernetes_{provider}_checksums.txt",
+                member="pulumi-resource-kubernetes",
+            ),
+            # Only the plugin folder: the provider has no flag that tells its version.
+            plugin=Plugin(folder=f"resource-kubernetes-v{provider}"),
+        ),
+    )
+
+
+def _kubernetes(pins: Pins) -> tuple[Tool, ...]:
+    version = pins.module("node", "k8s.io/kubernetes")
+    daemon = Probe(arguments=("--version",), pattern=r"^Kubernetes v(\S+)$")
+    probes = {
+        "kubeadm": Probe(arguments=("version", "-o", "short"), pattern=r"^v(\S+)$"),
+        "kubectl": Probe(arguments=("version", "--client"), pattern=r"^Client Version: v(\S+)$"),
+    }
+    names = (
+        "kube-apiserver",
+        "kube-controller-manager",
+        "kube-scheduler",
+        "kube-proxy",
+        "kubelet",
+        "kubeadm",
+        "kubectl",
+    )
+    return tuple(
+        Tool(
+            name=name,
+            group="node",
+            version=version,
+            unit=name,
+            build="kubernetes",
+            package=f"k8s.io/kubernetes/cmd/{name}",
+            output=name,
+            download=Download(
+                url=f"{KUBERNETES_RELEASES}/v{version}/bin/linux/{{arch}}/{name}",
+                checksums=f"{KUBERNETES_RELEASES}/v{version}/bin/linux/{{arch}}/{name}.sha256",
+            ),
+            probe=probes.get(name, daemon),
+        )
+        for name in names
+    )
+
+
+def _around_kubernetes(pins: Pins) -> tuple[Tool, ...]:
+    etcd = pins.module("node", "go.etcd.io/etcd/server/v3")
+    coredns = pins.module("node", "github.com/coredns/coredns")
+    etcd_release = f"{GITHUB}/etcd-io/etcd/releases/download/v{etcd}"
+    coredns_file = (
+        f"{GITHUB}/coredns/coredns/releases/download/v{coredns}/coredns_{coredns}_linux_{{arch}}.tgz"
+    )
+    return (
+        Tool(
+            name="etcd",
+            group="node",
+            version=etcd,
+            unit="etcd",
+            build="kubernetes",
+            package="go.etcd.io/etcd/server/v3",
+            output="server",
+            download=Download(
+                url=f"{etcd_release}/etcd-v{etcd}-linux-{{arch}}.tar.gz",
+                checksums=f"{etcd_release}/SHA256SUMS",
+                member=f"etcd-v{etcd}-linux-{{arch}}/etcd",
+            ),
+            probe=Probe(arguments=("--version",), pattern=r"^etcd Version: (\S+)$"),
+        ),
+        # Into an image of its own, so only builds known to be static: nothing from PATH.
+        Tool(
+            name="coredns",
+            group="node",
+            version=coredns,
+            unit="coredns",
+            build="kubernetes",
+            package="github.com/coredns/coredns",
+            output="coredns",
+            download=Download(url=coredns_file, checksums=f"{coredns_file}.sha256", member="coredns"),
+        ),
+        Tool(
+            name="images",
+            group="node",
+            version=pins.module("node", "github.com/google/go-containerregistry"),
+            unit="images",
+            build="kubernetes",
+            package="./images",
+            output="images",
+        ),
+    )
+
+
+def _istio() -> tuple[Tool, ...]:
+    """Istio publishes images and istioctl, not these programs as files: always built."""
+    packages = {
+        "pilot-discovery": "istio.io/istio/pilot/cmd/pilot-discovery",
+        "pilot-agent": "istio.io/istio/pilot/cmd/pilot-agent",
+        "install-cni": "istio.io/istio/cni/cmd/install-cni",
+        "istio-cni": "istio.io/istio/cni/cmd/istio-cni",
+    }
+    return tuple(
+        Tool(
+            name=name,
+            group="node",
+            version=ISTIO_VERSION,
+            unit=name,
+            build="istio",
+            package=package,
+            output=name,
+        )
+        for name, package in packages.items()
+    )
+
+
+def _own_and_extra(pins: Pins) -> tuple[Tool, ...]:
+    return (
+        Tool(
+            name="standin",
+            group="images",
+            version="0",
+            unit="standin",
+            build="standin",
+            package=".",
+            output="standin",
+        ),
+        Tool(
+            name="pause",
+            group="images",
+            version="0",
+            unit="pause",
+            build="standin",
+            package="./pause",
+            output="pause",
+        ),
+        Tool(
+            name="fortio",
+            group="load",
+            version=pins.module("node", "fortio.org/fortio"),
+            unit="fortio",
+            build="fortio",
+            package="fortio.org/fortio",
+            output="fortio",
+        ),
+        Tool(
+            name="istioctl",
+            group="validate",
+            version=ISTIO_VERSION,
+            unit="istioctl",
+            build="istioctl",
+            package="istio.io/istio/istioctl/cmd/istioctl",
+            output="istioctl",
+        ),
+    )
+
+
+def _linker(*variables: str) -> str:
+    return " ".join((f"-ldflags={STRIP}", *(f"-X {variable}" for variable in variables)))
+
+
+def _provider_patches(cli: str) -> tuple[Patch, ...]:
+    """What lets the provider's release compile with the schema package of this CLI.
+
+    From 3.248 on the package spec has a pointer where it had a struct; the provider is older.
+    """
+    if (release(cli) or (0, 0, 0)) < (3, 248, 0):
+        return ()
+    before, after = "\t\tProvider: pschema.ResourceSpec{\n", "\t\tProvider: &pschema.ResourceSpec{\n"
+    return (Patch(file="pkg/gen/schema.go", find=before, replace=after),)
+
+
+def _builds(pins: Pins) -> tuple[Build, ...]:
+    provider = pins.python["pulumi-kubernetes"]
+    cli = pins.module("engine", PULUMI)
+    kubernetes = pins.module("node", "k8s.io/kubernetes")
+    major, minor, _ = kubernetes.split(".", 2)
+    node = "localcluster/tools/node"
+    version = "k8s.io/component-base/version"
+    istio = (
+        *PLAIN,
+        f"-tags={ISTIO_TAGS}",
+        _linker(
+            f"istio.io/istio/pkg/version.buildVersion={ISTIO_VERSION}",
+            f"istio.io/istio/pkg/version.buildGitRevision={pins.istio_revision}",
+            "istio.io/istio/pkg/version.buildStatus=Clean",
+        ),
+    )
+    return (
+        Build(
+            name="engine",
+            directory="localcluster/tools/engine",
+            flags=(
+                *PLAIN,
+                _linker(
+                    f"github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{cli}",
+                    f"github.com/pulumi/pulumi-kubernetes/provider/v4/pkg/version.Version={provider}",
+                ),
+            ),
+            provider=Provider(
+                module="github.com/pulumi/pulumi-kubernetes/provider/v4",
+                directory="cmd/pulumi-resource-kubernetes",
+                package="provider",
+                schema_file="schema",
+                mapping_file="terraform-mapping",
+                version=provider,
+                patches=_provider_patches(cli),
+            ),
+        ),
+        Build(name="language", directory="localcluster/tools/language", flags=(*PLAIN, _linker())),
+        Build(
+            name="kubernetes",
+            directory=node,
+            target="linux",
+            flags=(
+                *PLAIN,
+                _linker(
+                    f"{version}.gitVersion=v{kubernetes}",
+                    f"{version}.gitMajor={major}",
+                    f"{version}.gitMinor={minor}",
+                    f"{version}.gitTreeState=clean",
+                ),
+            ),
+        ),
+        Build(name="istio", directory=node, target="linux", flags=istio),
+        Build(
+            name="standin",
+            directory="localcluster/standin",
+            target="linux",
+            flags=(*PLAIN, _linker()),
+        ),
+        Build(name="fortio", directory=node, target="linux", flags=(*PLAIN, _linker())),
+        Build(name="istioctl", directory=node, flags=istio),
+    )
+
+
+def catalogue(pins: Pins) -> Catalogue:
+    """The catalogue at these versions."""
+    return Catalogue(
+        tools=(
+            *_engine(pins),
+            *_kubernetes(pins),
+            *_around_kubernetes(pins),
+            *_istio(),
+            *_own_and_extra(pins),
+        ),
+        builds=_builds(pins),
+    )

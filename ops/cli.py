@@ -1,0 +1,119 @@
+"""The commands a person types: `./pitstop up`, `down`, `status`, ..."""
+
+import os
+import shlex
+import signal
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from ops.errors import UserError
+
+app = typer.Typer(
+    help="A whole Pitstop environment on a meshed Kubernetes cluster, from one typed Pulumi program.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Env = Annotated[str, typer.Option("--env", "-e", help="The stack: its settings are Pulumi.<env>.yaml.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before touching a cluster that is not ours.")]
+
+
+@app.command()
+def up(
+    env: Env = "local",
+    *,
+    yes: Yes = False,
+    requests: Annotated[int, typer.Option(min=100, max=20_000, help="Requests of the measurement.")] = 2000,
+) -> None:
+    """Bring everything up and measure the split that was asked for."""
+    from ops import environment
+
+    environment.up(env, yes=yes, requests=requests)
+
+
+@app.command()
+def down(env: Env = "local", *, yes: Yes = False) -> None:
+    """Remove everything `up` made. Nothing of it is left."""
+    from ops import environment
+
+    environment.down(env, yes=yes)
+
+
+@app.command()
+def stop(env: Env = "local") -> None:
+    """Stop the local node and keep its state; `up` continues from there."""
+    from ops import environment
+
+    environment.stop(env)
+
+
+@app.command()
+def status(env: Env = "local") -> None:
+    """Show what runs, where it answers, and in which version."""
+    from ops import status as report
+
+    report.show(env)
+
+
+@app.command()
+def preview(env: Env = "local") -> None:
+    """Show what an update would change; where no cluster can run, the manifests themselves."""
+    from ops import environment
+
+    environment.preview(env)
+
+
+@app.command()
+def measure(
+    env: Env = "local",
+    *,
+    requests: Annotated[int, typer.Option(min=100, max=20_000, help="Requests of the measurement.")] = 2000,
+) -> None:
+    """Measure the traffic split again, inside the mesh and through the ingress."""
+    from ops import environment
+
+    environment.remeasure(env, requests=requests)
+
+
+@app.command()
+def env(env: Env = "local") -> None:
+    """Print shell lines that make the plain `pulumi` work: eval "$(make -s env)"."""
+    from ops import environment
+
+    for name, value in environment.shell(env).items():
+        print(f"export {name}={shlex.quote(value)}")
+
+
+@app.command(
+    context_settings={
+        "allow_extra_args": True,
+        "ignore_unknown_options": True,
+        "allow_interspersed_args": False,
+    }
+)
+def run(context: typer.Context) -> None:
+    """Run a program of the project's Python environment, e.g. `./pitstop run pytest`."""
+    venv = os.environ["PITSTOP_VENV"]
+    os.environ["PATH"] = f"{venv}/bin{os.pathsep}{os.environ['PATH']}"
+    if not context.args:
+        raise UserError("run: no program named; e.g. ./pitstop run pytest -m 'not cluster'")
+    os.execvp(context.args[0], context.args)
+
+
+def main() -> None:
+    """Run the command; a mistake is one line on standard error and exit status 2."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        app(prog_name="pitstop")
+    except UserError as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(
+            f"pitstop: {error}", style="red", markup=False
+        )
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("pitstop: interrupted; run the same command again to go on", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,199 @@
+"""The cluster an environment lives on: which one, having it up with the images in it, and taking it down."""
+
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from components.model.naming import KUBECONFIG_VARIABLE
+from components.model.settings import KubeconfigCluster, Settings
+from localcluster import images
+from localcluster.node import rootfs
+from localcluster.node.embedded import EmbeddedNode
+from localcluster.node.select import Choice, Embedded, External, Kind, asked, decide, look
+from localcluster.tools import charts
+from localcluster.tools.toolbox import Toolbox
+from ops.errors import UserError
+from ops.kube import Kube
+from ops.paths import checkout_dir, checkout_id
+from ops.progress import Progress
+
+KIND_CONFIG = """\
+kind: Cluster
+apiVersion: kind.x-k8s.io/v1alpha4
+nodes:
+  - role: control-plane
+    extraPortMappings:
+      - {containerPort: 30080, hostPort: %d, listenAddress: 127.0.0.1}
+"""
+KIND_PORT = 8080
+# How each kind of local cluster takes an image archive, by how its contexts are named.
+LOADERS: Mapping[str, tuple[str, ...]] = {
+    "kind-": ("kind", "load", "image-archive", "--name", "{name}", "{archive}"),
+    "k3d-": ("k3d", "image", "import", "--cluster", "{name}", "{archive}"),
+    "docker-desktop": ("docker", "load", "--input", "{archive}"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A cluster that answers. `http_port` is where its ingress gateway listens on this machine's loopback."""
+
+    kubeconfig: Path
+    context: str | None
+    http_port: int | None
+    ours: bool
+
+    @property
+    def reference(self) -> str:
+        """The cluster as PITSTOP_KUBECONFIG names it."""
+        return f"{self.kubeconfig}#{self.context}" if self.context else str(self.kubeconfig)
+
+
+def node() -> EmbeddedNode:
+    """This checkout's own node, whether it exists or not."""
+    return EmbeddedNode(checkout_dir() / "node")
+
+
+def choose(settings: Settings) -> Choice:
+    """The cluster to use: the variable, else the stack, else one of our own.
+
+    Raises:
+        UserError: no cluster can be had here.
+    """
+    named = asked()
+    if named is not None and named.kubeconfig.resolve() in (node().kubeconfig, _kind_kubeconfig()):
+        named = None  # `make env` names our own cluster by the variable; it stays ours
+    if named is None and isinstance(settings.cluster, KubeconfigCluster):
+        path = Path(settings.cluster.path).expanduser()
+        return External(kubeconfig=path, context=settings.cluster.context)
+    return decide(look(), named)
+
+
+def bring_up(choice: Choice, settings: Settings, tools: Toolbox, progress: Progress) -> Cluster:
+    """Have the cluster running with every image in it."""
+    if isinstance(choice, Embedded):
+        ours = node()
+        ours.start(tools, progress, archives=[_archive(tools, progress)])
+    elif isinstance(choice, Kind):
+        _bring_up_kind(choice, tools, progress)
+    else:
+        _answers(choice)
+        if settings.images == "standin":
+            _load(choice, tools, progress)
+    return current(choice)
+
+
+def current(choice: Choice) -> Cluster:
+    """The cluster of this choice as it is now."""
+    if isinstance(choice, External):
+        return Cluster(choice.kubeconfig, choice.context, None, ours=False)
+    if isinstance(choice, Kind):
+        return Cluster(_kind_kubeconfig(), _kind_context(), KIND_PORT, ours=True)
+    return Cluster(node().kubeconfig, None, node().status().http_port, ours=True)
+
+
+def running(choice: Choice) -> bool:
+    """Whether a cluster of our own is up; somebody else's counts as up."""
+    if isinstance(choice, Embedded):
+        return node().status().running
+    return not isinstance(choice, Kind) or _kind_name() in _output("kind", "get", "clusters").split()
+
+
+def take_down(choice: Choice) -> None:
+    """Remove a cluster of our own; somebody else's is left alone."""
+    if isinstance(choice, Kind):
+        _output("kind", "delete", "cluster", "--name", _kind_name(), "--kubeconfig", str(_kind_kubeconfig()))
+    if node().exists():
+        node().destroy()
+
+
+def confirm(choice: Choice, settings: Settings, *, yes: bool) -> None:
+    """Name a cluster that is not ours, and ask before anything cluster-wide is installed on it.
+
+    Raises:
+        UserError: the answer is no, or there is nobody to ask.
+    """
+    if not isinstance(choice, External) or settings.mesh.kind != "helm" or yes:
+        return
+    where = f"context {choice.context or '(current)'} of {choice.kubeconfig}"
+    question = f"{where} was not made by this project. Install Istio, cluster-wide, there?"
+    try:
+        agreed = typer.confirm(question, default=False, err=True)
+    except typer.Abort:
+        agreed = False
+    if not agreed:
+        raise UserError(
+            f"{where}: nothing was installed; pass --yes to agree, or choose another {KUBECONFIG_VARIABLE}"
+        )
+
+
+def _archive(tools: Toolbox, progress: Progress) -> Path:
+    bootstrap = charts.istio_file(images.BOOTSTRAP)
+    return images.ensure(tools, rootfs.ensure(progress), bootstrap, progress)
+
+
+def _answers(choice: External) -> None:
+    with Kube(choice.kubeconfig, choice.context) as kube:
+        kube.version()
+
+
+def _bring_up_kind(choice: Kind, tools: Toolbox, progress: Progress) -> None:
+    progress.note(f"using kind: {choice.reason}")
+    if not running(choice):
+        with progress.step("creating a kind cluster"):
+            config = checkout_dir() / "kind.yaml"
+            config.parent.mkdir(parents=True, exist_ok=True)
+            config.write_text(KIND_CONFIG % KIND_PORT)
+            kubeconfig = str(_kind_kubeconfig())
+            command = ("kind", "create", "cluster", "--name", _kind_name(), "--kubeconfig", kubeconfig)
+            _output(*command, "--config", str(config))
+    _load(External(kubeconfig=_kind_kubeconfig(), context=_kind_context()), tools, progress)
+
+
+def _load(choice: External, tools: Toolbox, progress: Progress) -> None:
+    """Hand the images to a cluster that runs in this machine's Docker."""
+    with Kube(choice.kubeconfig, choice.context) as kube:
+        context = choice.context or kube.context
+    for prefix, command in LOADERS.items():
+        if context.startswith(prefix):
+            archive = _archive(tools, progress)
+            with progress.step(f"loading the images into {context}"):
+                _output(
+                    *(part.format(name=context.removeprefix(prefix), archive=archive) for part in command)
+                )
+            return
+    raise UserError(
+        f'pitstop:images = "standin": images can be loaded into contexts kind-*, k3d-* and docker-desktop; '
+        f"context {context} is none of these"
+    )
+
+
+def _kind_name() -> str:
+    return f"pitstop-{checkout_id()}"
+
+
+def _kind_context() -> str:
+    return f"kind-{_kind_name()}"
+
+
+def _kind_kubeconfig() -> Path:
+    return checkout_dir() / "kind-kubeconfig"
+
+
+def _output(*command: str) -> str:
+    """What a program prints.
+
+    Raises:
+        UserError: it is missing, or fails; says its last line.
+    """
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise UserError(f"{command[0]} is not installed, and this cluster needs it") from None
+    if done.returncode:
+        said = (done.stderr.strip() or f"status {done.returncode}").splitlines()[-1]
+        raise UserError(f"{' '.join(command[:3])} failed: {said}")
+    return done.stdout

@@ -1,0 +1,236 @@
+"""What `up`, `down`, `stop`, `preview`, `measure` and `env` do, step by step."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import yaml
+from filelock import FileLock, Timeout
+from rich.console import Console
+from rich.syntax import Syntax
+
+from components.model import naming, stackfile
+from components.model.catalogue import CATALOGUE
+from components.model.checks import plan_for
+from components.model.explain import PROJECT
+from components.model.naming import KUBECONFIG_VARIABLE
+from components.model.settings import Settings
+from localcluster import images
+from localcluster.node.select import Choice, Embedded, External
+from localcluster.tools import charts, toolbox
+from ops import clusters
+from ops.errors import UserError
+from ops.kube import Kube
+from ops.measure import Entrance, Load, Split, measure
+from ops.paths import CHECKOUT, checkout_dir
+from ops.progress import Progress, elapsed
+from ops.split import SplitMeasurement, render_table
+from ops.stack import Needs, Stack, pulumi_env
+
+READ_PATHS = {
+    "customermanagementapi": "/api/customers",
+    "vehiclemanagementapi": "/api/vehicles",
+    "workshopmanagementapi": "/swagger/v1/swagger.json",
+}
+# The page of the webapp that asks each service once.
+PAGES = {"customermanagementapi": "/CustomerManagement", "vehiclemanagementapi": "/VehicleManagement"}
+TIMINGS = "timings.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """One environment as its stack file states it, and the cluster it belongs on."""
+
+    name: str
+    settings: Settings
+    choice: Choice
+
+    @classmethod
+    def read(cls, name: str) -> "Environment":
+        """Everything that can be known wrong is said here, before anything is built or started."""
+        settings = stackfile.load(stackfile.path_of(name, CHECKOUT))
+        plan_for(settings, naming.owner(PROJECT, name))
+        return cls(name, settings, clusters.choose(settings))
+
+    def groups(self) -> tuple[str, ...]:
+        """The tools this environment needs, images included."""
+        if isinstance(self.choice, External) and self.settings.images != "standin":
+            return ("engine",)
+        node = ("node",) if isinstance(self.choice, Embedded) else ()
+        return ("engine", *node, *images.TOOLS)
+
+    def stack(self, tools: toolbox.Toolbox, progress: Progress) -> Stack:
+        """The stack of this environment, for the cluster as it is now."""
+        return Stack(self.name, self.needs(tools, progress))
+
+    def needs(self, tools: toolbox.Toolbox, progress: Progress) -> Needs:
+        """What the program is told besides its stack file."""
+        folder = charts.ensure(progress) if self.settings.mesh.kind == "helm" else None
+        return Needs(tools, folder, clusters.current(self.choice).reference)
+
+
+def up(name: str, *, yes: bool, requests: int) -> None:
+    """Tools, cluster, images, preview and update, measured split. What is in place already is left alone."""
+    started, progress = time.monotonic(), Progress()
+    with _alone():
+        environment = Environment.read(name)
+        clusters.confirm(environment.choice, environment.settings, yes=yes)
+        tools = toolbox.ensure(environment.groups(), progress)
+        cluster = clusters.bring_up(environment.choice, environment.settings, tools, progress)
+        with progress.step("preview and update"):
+            stack = environment.stack(tools, progress)
+            stack.ensure()
+            stack.up()
+        measured = measure_splits(environment, cluster, requests, progress)
+    _remember(progress, time.monotonic() - started)
+    _report(environment, cluster, measured, time.monotonic() - started)
+
+
+def down(name: str, *, yes: bool) -> None:
+    """Remove what `up` made: our own cluster whole, and from somebody else's what the stack owns."""
+    progress = Progress()
+    with _alone():
+        environment = Environment.read(name)
+        if isinstance(environment.choice, External):
+            clusters.confirm(environment.choice, environment.settings, yes=yes)
+            with progress.step("removing what the stack owns"):
+                stack = environment.stack(toolbox.ensure(("engine",), progress), progress)
+                stack.ensure()
+                stack.destroy()
+        with progress.step("removing this checkout's cluster and state"):
+            clusters.take_down(environment.choice)
+    shutil.rmtree(checkout_dir(), ignore_errors=True)
+
+
+def stop(name: str) -> None:
+    """Stop our own node; its state is kept."""
+    environment = Environment.read(name)
+    if not isinstance(environment.choice, Embedded):
+        raise UserError(
+            f"stop: the cluster of {name} is not a node of this checkout; down removes what is ours"
+        )
+    with _alone(), Progress().step("stopping the node"):
+        clusters.node().stop()
+
+
+def preview(name: str) -> None:
+    """The plan as the engine sees it; where no cluster runs, the manifests themselves."""
+    progress = Progress()
+    settings = stackfile.load(stackfile.path_of(name, CHECKOUT))
+    plan = plan_for(settings, naming.owner(PROJECT, name))
+    try:
+        choice: Choice | None = clusters.choose(settings)
+    except UserError as reason:
+        progress.note(f"{reason}")
+        choice = None
+    if choice is None or not clusters.running(choice):
+        progress.note("no cluster is running: these are the manifests, with placeholders for secret values")
+        text = yaml.safe_dump_all(plan.documents(), sort_keys=False)
+        if (console := Console()).is_terminal:
+            console.print(Syntax(text, "yaml", background_color="default"))
+        else:
+            print(text)
+        return
+    environment = Environment(name, settings, choice)
+    stack = environment.stack(toolbox.ensure(("engine",), progress), progress)
+    stack.ensure()
+    stack.preview()
+
+
+def remeasure(name: str, *, requests: int) -> None:
+    """Measure the split of a running environment."""
+    environment, progress = Environment.read(name), Progress()
+    cluster = _running(environment)
+    Console().print(render_table(measure_splits(environment, cluster, requests, progress)))
+
+
+def shell(name: str) -> dict[str, str]:
+    """The variables that make the plain `pulumi` and `kubectl` work in a shell."""
+    environment, progress = Environment.read(name), Progress()
+    tools = toolbox.ensure(("engine",), progress)
+    cluster = clusters.current(environment.choice)
+    values = pulumi_env(name, environment.needs(tools, progress))
+    values["KUBECONFIG"] = str(cluster.kubeconfig)
+    values.setdefault(KUBECONFIG_VARIABLE, cluster.reference)
+    kubectl = toolbox.find(("kubectl",))
+    if kubectl.tools:
+        values["PATH"] = os.pathsep.join((str(kubectl.path("kubectl").parent), values["PATH"]))
+    return values
+
+
+def address(environment: Environment, cluster: clusters.Cluster) -> str | None:
+    """Where the webapp is reached from this machine, when it runs on a cluster of our own."""
+    if cluster.http_port is None or "webapp" not in environment.settings.services:
+        return None
+    return f"http://127.0.0.1:{cluster.http_port}"
+
+
+def _running(environment: Environment) -> clusters.Cluster:
+    if not clusters.running(environment.choice):
+        raise UserError(f"{environment.name}: nothing is running; `make up` starts it")
+    return clusters.current(environment.choice)
+
+
+def measure_splits(
+    environment: Environment, cluster: clusters.Cluster, requests: int, progress: Progress
+) -> tuple[SplitMeasurement, ...]:
+    """Measure each service that shares its requests between versions."""
+    url, host = address(environment, cluster), environment.settings.ingress.hosts[0]
+    measured: list[SplitMeasurement] = []
+    with Kube(cluster.kubeconfig, cluster.context) as kube:
+        for service, weights in environment.settings.asked().items():
+            if service not in READ_PATHS:
+                continue
+            split = Split(
+                namespace=environment.settings.namespace,
+                service=service,
+                port=CATALOGUE[service].ports[0].number,
+                path=READ_PATHS[service],
+                weights=weights,
+                versions={version: naming.version_label(version) for version in weights},
+            )
+            page = PAGES.get(service)
+            way_in = (
+                Entrance(url=f"{url}{page}", host=None if host == "*" else host) if url and page else None
+            )
+            measured += measure(kube, split, way_in, images.fortio(), Load(requests=requests), progress)
+    return tuple(measured)
+
+
+def _report(
+    environment: Environment,
+    cluster: clusters.Cluster,
+    measured: tuple[SplitMeasurement, ...],
+    seconds: float,
+) -> None:
+    console = Console()
+    if measured:
+        console.print(render_table(measured))
+    url = address(environment, cluster)
+    console.print(f"The webapp answers at {url}" if url else "The environment is up.", highlight=False)
+    console.print(f"Up in {elapsed(seconds)}. Next: make status, or see README.md.", highlight=False)
+    if not all(measurement.passes() for measurement in measured):
+        raise UserError("the measured split is not the one asked for; make measure repeats the measurement")
+
+
+def _remember(progress: Progress, seconds: float) -> None:
+    """Keep how long each stage took, for `make bench` and `make status`."""
+    stages = [{"stage": title, "seconds": round(took, 2)} for title, took in progress.steps]
+    path = checkout_dir() / TIMINGS
+    path.write_text(json.dumps({"stages": stages, "seconds": round(seconds, 2)}, indent=2))
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One command that changes things at a time, for each checkout."""
+    path = checkout_dir().with_suffix(".lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(path, timeout=0):
+            yield
+    except Timeout:
+        raise UserError("another up, down or stop of this checkout is running; wait for it to end") from None

@@ -1,0 +1,353 @@
+"""The ordinary `pulumi` CLI, with what this checkout gives it: backend, passphrase, tools, kubeconfig.
+
+Nothing here is needed to use `pulumi`: a shell with the variables of `pulumi_env` does the same.
+"""
+
+import json
+import os
+import re
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Protocol
+
+import psutil
+
+from components.model import naming, stackfile
+from components.model.catalogue import Secret
+from components.model.explain import PROJECT
+from components.model.istio import Release
+from components.model.kubeconfig import Target, target
+from components.model.naming import (
+    CHARTS_VARIABLE,
+    KUBECONFIG_VARIABLE,
+    OWNER_VARIABLE,
+    SECRETS_VARIABLE,
+)
+from components.model.plan import build
+from ops import leftovers
+from ops.errors import UserError
+from ops.paths import CHECKOUT, cache_root, checkout_dir, checkout_id
+
+PROVIDER = "pulumi-resource-kubernetes"
+ENGINE = ("pulumi", "pulumi-language-python")
+# A passphrase in the shell for some other project would win over our file.
+UNWANTED = ("PULUMI_CONFIG_PASSPHRASE",)
+SALT = re.compile(rb"^encryptionsalt:.*\n?", re.MULTILINE)
+
+
+class Toolbox(Protocol):
+    """Where programs are."""
+
+    def path(self, name: str) -> Path: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What the program is told besides its stack file. Without a toolbox, programs are those on PATH."""
+
+    toolbox: Toolbox | None = None
+    charts: Path | None = None
+    kubeconfig: str | None = None  # PATH or PATH#CONTEXT
+
+
+def own_backend(environment: str, environ: Mapping[str, str]) -> bool:
+    """Whether the stack's state is kept in this checkout's cache: the local one's, unless told otherwise."""
+    if "PULUMI_BACKEND_URL" in environ and environ["PULUMI_BACKEND_URL"] != _backend_url():
+        return False
+    return stackfile.load(stackfile.path_of(environment, CHECKOUT)).cluster.kind == "local"
+
+
+def pulumi_env(environment: str, needs: Needs, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The variables a plain shell needs, so that `pulumi up` there does what `make up` does.
+
+    Makes the generated files they point to: passphrase and secret values, readable by their owner alone.
+    """
+    values = {
+        "PATH": os.pathsep.join(_path(needs, environ)),
+        "PULUMI_STACK": environment,
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        # Plugins come from the toolbox; a look for newer ones costs seconds where there is no internet.
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        "PYTHONPYCACHEPREFIX": str(cache_root() / "pycache"),
+    }
+    if needs.charts:
+        values[CHARTS_VARIABLE] = str(needs.charts)
+    if needs.kubeconfig:
+        values[KUBECONFIG_VARIABLE] = needs.kubeconfig
+    if own_backend(environment, environ):
+        values |= _own(environment)
+    if needs.toolbox:
+        _offer_provider(needs.toolbox.path(PROVIDER), Path(values.get("PULUMI_HOME", _home(environ))))
+    return values
+
+
+def _own(environment: str) -> dict[str, str]:
+    folder = _folder()
+    (folder / "backend").mkdir(parents=True, exist_ok=True, mode=0o700)
+    passphrase = _keep(folder / "passphrase", secrets.token_urlsafe(32))
+    # Capital, small letter and digit for certain: SQL Server refuses a password without them.
+    generated = {name: f"Aa1{secrets.token_hex(16)}" for name in sorted(Secret)}
+    values = _keep(folder / "secrets.json", json.dumps(generated))
+    return {
+        "PULUMI_BACKEND_URL": _backend_url(),
+        "PULUMI_HOME": str(folder / "home"),
+        "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase),
+        # The committed stack file holds no salt: it would belong to one machine's passphrase.
+        "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
+        SECRETS_VARIABLE: str(values),
+        OWNER_VARIABLE: naming.owner(PROJECT, f"{environment}.{checkout_id()}"),
+    }
+
+
+def _folder() -> Path:
+    return checkout_dir() / "pulumi"
+
+
+def _backend_url() -> str:
+    return f"file://{_folder() / 'backend'}"
+
+
+def _home(environ: Mapping[str, str]) -> str:
+    return environ.get("PULUMI_HOME") or str(Path.home() / ".pulumi")
+
+
+def _path(needs: Needs, environ: Mapping[str, str]) -> list[str]:
+    folders = [str(needs.toolbox.path(name).parent) for name in ENGINE] if needs.toolbox else []
+    folders.append(str(Path(sys.prefix) / "bin"))  # the language host takes the first python there
+    rest = [folder for folder in environ.get("PATH", os.defpath).split(os.pathsep) if folder not in folders]
+    return [*dict.fromkeys(folders), *rest]
+
+
+def _keep(path: Path, text: str) -> Path:
+    """A file that is made once, whole or not at all, and then kept."""
+    if not path.exists():
+        scratch = path.with_name(f".{path.name}-{os.getpid()}")
+        scratch.unlink(missing_ok=True)
+        with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(text)
+        try:
+            os.link(scratch, path)
+        except FileExistsError:
+            pass  # another run was first, and its value is in use
+        finally:
+            scratch.unlink()
+    return path
+
+
+def _offer_provider(program: Path, home: Path) -> None:
+    """Puts the provider where the engine looks for plugins; on PATH it would warn at every run."""
+    folder = home / "plugins" / f"resource-kubernetes-v{version('pulumi-kubernetes')}"
+    link = folder / PROVIDER
+    if program == link or (link.exists() and link.resolve() == program.resolve()):
+        return
+    if link.exists() and not link.is_symlink():
+        return  # installed there by Pulumi itself, in this very version
+    folder.mkdir(parents=True, exist_ok=True)
+    scratch = folder / f".{PROVIDER}-{os.getpid()}"
+    scratch.unlink(missing_ok=True)
+    scratch.symlink_to(program)
+    scratch.replace(link)
+
+
+class Stack:
+    """One environment, by the CLI."""
+
+    def __init__(self, environment: str, needs: Needs, environ: Mapping[str, str] = os.environ) -> None:
+        """Make the files the environment needs; nothing is run yet.
+
+        Raises:
+            UserError: the stack file is missing or wrong.
+        """
+        self.name = environment
+        self.file = stackfile.path_of(environment, CHECKOUT)
+        self.settings = stackfile.load(self.file)
+        self.own = own_backend(environment, environ)
+        self.variables = pulumi_env(environment, needs, environ)
+        self._environ = {**environ, **self.variables}
+        for name in UNWANTED if self.own else ():
+            self._environ.pop(name, None)
+
+    @property
+    def owner(self) -> str:
+        """What the namespaces of this environment are marked with."""
+        return self._environ.get(OWNER_VARIABLE) or naming.owner(PROJECT, self.name)
+
+    def ensure(self) -> None:
+        """Has the stack exist, free of what a killed run left behind.
+
+        Raises:
+            UserError: another update of this stack is running.
+        """
+        if self.own:
+            self._unlock()
+            leftovers.end_orphans(OWNER_VARIABLE, self.owner)
+        if not (self.own and self._state_file().exists()):
+            self._quiet("stack", "select", "--create", self.name)
+        if self.own and (pending := self._pending()):
+            self._settle(pending)
+
+    def up(self, *, refresh: bool = True) -> None:
+        """An update; `refresh` also brings back what has vanished from the cluster."""
+        self._run("up", "--yes", "--skip-preview", *(("--refresh",) if refresh else ()))
+
+    def preview(self) -> None:
+        self._run("preview")
+
+    def refresh(self) -> None:
+        self._run("refresh", "--yes", "--skip-preview")
+
+    def destroy(self) -> None:
+        """Removes everything the stack owns, and the stack; its settings stay.
+
+        Raises:
+            UserError: other environments on the cluster use the mesh this stack owns.
+        """
+        if self.own and not self._state_file().exists():
+            return
+        self.ensure()
+        client = leftovers.connect(self._target())
+        others = leftovers.other_owners(client, self.owner) if self._releases() else []
+        if others:
+            raise UserError(f"stack {self.name}: {', '.join(others)} use its mesh; take those down first")
+        self._run("destroy", "--yes", "--skip-preview")
+        self._quiet("stack", "rm", self.name, "--yes", "--preserve-config")
+        if self._releases():
+            leftovers.remove_mesh_remains(client)
+
+    def forget(self) -> None:
+        """Removes the state of the local stacks: for when the cluster itself is thrown away."""
+        leftovers.end_orphans(OWNER_VARIABLE, self.owner)
+        shutil.rmtree(_folder(), ignore_errors=True)
+
+    def outputs(self) -> dict[str, object]:
+        """What the last update exported."""
+        shown = json.loads(self._quiet("stack", "output", "--json"))
+        return dict(shown)
+
+    def _state_file(self) -> Path:
+        return _folder() / "backend" / ".pulumi" / "stacks" / PROJECT / f"{self.name}.json"
+
+    def _unlock(self) -> None:
+        locks = _folder() / "backend" / ".pulumi" / "locks" / "organization" / PROJECT / self.name
+        stale = False
+        for lock in locks.glob("*.json"):
+            try:
+                holder = json.loads(lock.read_text())
+            except (OSError, ValueError):
+                holder = {}
+            if holder.get("hostname") == socket.gethostname() and _is_pulumi(holder.get("pid")):
+                raise UserError(
+                    f"stack {self.name}: process {holder['pid']} is updating it; wait for it to end"
+                )
+            stale = True
+        if stale:
+            self._quiet("cancel", self.name, "--yes")
+
+    def _pending(self) -> dict[str, str]:
+        """Of which resources a killed run did not live to see the end, and what it was doing to them."""
+        try:
+            latest = json.loads(self._state_file().read_text())["checkpoint"].get("latest") or {}
+        except (OSError, ValueError, KeyError):
+            return {}
+        return {
+            str(operation["resource"]["urn"]).rsplit("::", 1)[-1]: str(operation["type"])
+            for operation in latest.get("pending_operations") or []
+        }
+
+    def _settle(self, pending: Mapping[str, str]) -> None:
+        """Makes state and cluster agree again after a killed update."""
+        leftovers.forget_releases(leftovers.connect(self._target()), pending, self._releases())
+        self._quiet("refresh", "--yes", "--skip-preview", "--clear-pending-creates")
+
+    def _releases(self) -> tuple[Release, ...]:
+        plan = build(self.settings, self.owner)
+        return plan.mesh.releases if plan.mesh else ()
+
+    def _target(self) -> Target:
+        return target(self.settings.cluster, self._environ)
+
+    def _quiet(self, *arguments: str) -> str:
+        command = ["pulumi", *arguments, "--non-interactive"]
+        done = self._spawn(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        output, errors = _wait(done)
+        self._tidy()
+        if done.returncode:
+            last = (errors or output or "no output").strip().splitlines()[-1]
+            raise UserError(f"pulumi {' '.join(arguments[:2])} failed: {last}")
+        return output or ""
+
+    def _run(self, *arguments: str) -> None:
+        done = self._spawn(["pulumi", *arguments, "--non-interactive", "--suppress-outputs"])
+        _wait(done)
+        self._tidy()
+        if done.returncode:
+            raise UserError(
+                f"pulumi {arguments[0]}: {_how(done.returncode)}; the reason is above, "
+                "and the same command goes on from there"
+            )
+
+    def _spawn(
+        self, command: Sequence[str], stdout: int | None = None, stderr: int | None = None
+    ) -> subprocess.Popen[str]:
+        try:
+            return subprocess.Popen(
+                command,
+                cwd=CHECKOUT,
+                env=self._environ,
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                text=True,
+                # A group of its own: an interrupt from the keyboard reaches it once, through us, and it
+                # then ends in order; a second one would cut it off.
+                process_group=0,
+            )
+        except FileNotFoundError:
+            raise UserError("pulumi: not on PATH; `make up` gets it") from None
+
+    def _tidy(self) -> None:
+        """Takes the salt out of the stack file again, while nothing in it is encrypted."""
+        if not self.own:
+            return
+        content = self.file.read_bytes()
+        without = SALT.sub(b"", content)
+        if without != content and b"secure:" not in content:
+            scratch = self.file.with_name(f".{self.file.name}-{os.getpid()}")
+            scratch.write_bytes(without)
+            scratch.replace(self.file)
+
+
+def _wait(process: subprocess.Popen[str]) -> tuple[str | None, str | None]:
+    """The process's output when it has ended; an interrupt is passed on and then raised."""
+    interrupted = False
+    while True:
+        try:
+            output = process.communicate()
+        except KeyboardInterrupt:
+            interrupted = True
+            process.send_signal(signal.SIGINT)
+            continue
+        if interrupted:
+            raise KeyboardInterrupt
+        return output
+
+
+def _is_pulumi(pid: object) -> bool:
+    if not isinstance(pid, int):
+        return False
+    try:
+        return psutil.Process(pid).name().startswith("pulumi")
+    except psutil.Error:
+        return False
+
+
+def _how(status: int) -> str:
+    return f"ended by signal {-status}" if status < 0 else f"failed with status {status}"

@@ -1,0 +1,66 @@
+"""A second checkout comes up beside this one, and its `down` leaves the machine as it was."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import psutil
+import pytest
+
+from ops.paths import CHECKOUT, cache_root
+from tests.cluster.conftest import Running, pitstop
+
+
+def traces() -> dict[str, set[str]]:
+    """What a node could leave on the machine."""
+    links = subprocess.run(["ip", "-o", "link"], capture_output=True, text=True, check=True).stdout
+    return {
+        "mounts": set(Path("/proc/self/mounts").read_text().splitlines()),
+        "interfaces": {line.split(":")[1].strip() for line in links.splitlines()},
+        "cgroups": {str(path) for path in Path("/sys/fs/cgroup").glob("**/pitstop-*")},
+        "namespaces": {
+            str(Path(f"/proc/{process.pid}/ns/net").readlink())
+            for process in psutil.process_iter()
+            if os.path.lexists(f"/proc/{process.pid}/ns/net")
+        },
+        "checkouts": {path.name for path in (cache_root() / "checkouts").iterdir()},
+    }
+
+
+def copy_of_this_checkout(folder: Path) -> Path:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(CHECKOUT / name, target)
+    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    subprocess.run(["git", "add", "-A"], cwd=folder, check=True)
+    return folder
+
+
+def test_a_second_checkout_comes_and_goes(running: Running, tmp_path: Path) -> None:
+    if running.environment.choice.kind != "embedded":
+        pytest.skip("only the embedded node is judged by what it leaves on this machine")
+    before = traces()
+    checkout = copy_of_this_checkout(tmp_path / "checkout")
+    try:
+        said = pitstop("up", "--yes", "--requests", "400", cwd=checkout).stdout
+        assert "The webapp answers at" in said
+        assert f":{running.cluster.http_port}" not in said
+        during = traces()
+        assert during["cgroups"] > before["cgroups"]  # what is looked for can be seen
+        assert during["namespaces"] > before["namespaces"]
+        changed = subprocess.run(
+            ["git", "diff", "--stat"], cwd=checkout, capture_output=True, text=True, check=True
+        )
+        assert changed.stdout == ""
+    finally:
+        pitstop("down", "--yes", cwd=checkout)
+    assert traces() == before

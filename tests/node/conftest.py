@@ -1,0 +1,64 @@
+"""A node of the tests' own, beside whatever else runs on this machine."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from localcluster.node import rootfs, select
+from localcluster.node.embedded import EmbeddedNode
+from localcluster.node.layout import TOOLS
+from localcluster.node.state import Tools
+from localcluster.tools import toolbox
+from ops.errors import UserError
+from ops.paths import cache_root
+from ops.progress import Progress
+from tests.node.harness import WEBAPP, Cluster
+
+
+@pytest.fixture(scope="session")
+def tools() -> Tools:
+    try:
+        choice = select.decide(select.look())
+    except UserError as error:
+        pytest.skip(str(error))
+    if not isinstance(choice, select.Embedded):
+        pytest.skip(choice.reason if isinstance(choice, select.Kind) else "another cluster was named")
+    return toolbox.ensure((*TOOLS, "kubeadm"), Progress())
+
+
+@pytest.fixture(scope="session")
+def archive(tools: Tools) -> Path:
+    from localcluster import images
+
+    return images.ensure(tools, rootfs.ensure(Progress()), Progress())
+
+
+@pytest.fixture(scope="session")
+def homes() -> Path:
+    return cache_root() / "tests" / f"{os.getpid()}"
+
+
+@pytest.fixture(scope="session")
+def cluster(tools: Tools, archive: Path, homes: Path) -> Iterator[Cluster]:
+    """One node with the web application in it, for the whole run."""
+    made = Cluster(EmbeddedNode(homes / "node"), tools, (archive,))
+    try:
+        made.start()
+        made.kubectl("apply", "--filename=-", text=WEBAPP)
+        made.kubectl("rollout", "status", "deployment/webapp", "--timeout=60s")
+        yield made
+    finally:
+        made.node.destroy()
+        homes.rmdir()
+
+
+@pytest.fixture
+def empty(tools: Tools, homes: Path) -> Iterator[Cluster]:
+    """A second node, not started and without images."""
+    made = Cluster(EmbeddedNode(homes / "second"), tools, ())
+    try:
+        yield made
+    finally:
+        made.node.destroy()

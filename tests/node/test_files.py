@@ -1,0 +1,127 @@
+"""The rendered configuration, read back by the formats' own parsers and checked for what it must say."""
+
+import ipaddress
+import json
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from localcluster.node import files, layout
+from localcluster.node.machine import BOOT
+from localcluster.node.services import (
+    API_SOCKET,
+    HTTP_SOCKET,
+    Service,
+    log_script,
+    run_script,
+    service_tree,
+    services,
+)
+
+
+def only(text: str) -> dict[str, Any]:
+    (document,) = yaml.safe_load_all(text)
+    return dict(document)
+
+
+def test_kubeadm_is_told_where_the_api_server_is_met() -> None:
+    init, cluster = yaml.safe_load_all(files.kubeadm(Path("/scratch/pki")))
+    assert init["localAPIEndpoint"] == {"advertiseAddress": layout.NODE_IP, "bindPort": layout.API_PORT}
+    assert cluster["certificatesDir"] == "/scratch/pki"
+    assert "127.0.0.1" in cluster["apiServer"]["certSANs"]
+    assert cluster["kubernetesVersion"] == layout.KUBERNETES_VERSION
+
+
+def test_the_kubelet_runs_on_either_cgroup_version_and_keeps_images_it_cannot_pull() -> None:
+    config = only(files.kubelet())
+    assert config["failCgroupV1"] is False
+    assert config["cgroupsPerQOS"] is False
+    assert config["enforceNodeAllocatable"] == []
+    assert config["cgroupDriver"] == "cgroupfs"
+    assert config["imageGCHighThresholdPercent"] == 100
+    assert config["authentication"]["anonymous"]["enabled"] is False
+    assert config["authorization"]["mode"] == "Webhook"
+
+
+def test_kube_proxy_leaves_the_machines_limits_alone() -> None:
+    assert only(files.kube_proxy())["conntrack"] == {"maxPerCore": 0, "min": 0}
+
+
+@pytest.mark.parametrize("snapshotter", ["overlayfs", "native"])
+def test_containerd_needs_no_capability_the_machine_may_lack(snapshotter: str) -> None:
+    cri = tomllib.loads(files.containerd(snapshotter))["plugins"]["io.containerd.grpc.v1.cri"]
+    assert cri["restrict_oom_score_adj"] is True
+    assert cri["containerd"]["snapshotter"] == snapshotter
+    assert cri["sandbox_image"] == layout.PAUSE_IMAGE
+    assert cri["containerd"]["runtimes"]["runc"]["options"] == {"SystemdCgroup": False}
+
+
+def test_every_cni_plugin_named_is_linked_to_where_containerd_looks() -> None:
+    config = json.loads(files.cni())
+    named = {plugin["type"] for plugin in config["plugins"]}
+    named |= {plugin["ipam"]["type"] for plugin in config["plugins"] if "ipam" in plugin}
+    assert named <= set(layout.CNI_PLUGINS)
+
+
+def test_addresses_do_not_overlap_and_the_fixed_ones_are_inside() -> None:
+    pods, service_range = ipaddress.ip_network(layout.POD_CIDR), ipaddress.ip_network(layout.SERVICE_CIDR)
+    assert not pods.overlaps(service_range)
+    assert ipaddress.ip_address(layout.DNS_IP) in service_range
+    assert ipaddress.ip_address(layout.NODE_IP) in ipaddress.ip_network("192.0.2.0/24")
+    assert f"ip address add {layout.NODE_IP}/24" in BOOT.read_text()
+    assert f"ip route add {layout.SERVICE_CIDR}" in BOOT.read_text()
+
+
+def test_addons_are_filled_in_and_allowed_under_restricted_pod_security() -> None:
+    text = files.addons()
+    assert "${" not in text
+    objects = list(yaml.safe_load_all(text))
+    (deployment,) = (one for one in objects if one["kind"] == "Deployment")
+    pod = deployment["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["image"] == layout.COREDNS_IMAGE
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    (service,) = (one for one in objects if one["kind"] == "Service")
+    assert service["spec"]["clusterIP"] == layout.DNS_IP
+    assert service["spec"]["selector"].items() <= deployment["spec"]["template"]["metadata"]["labels"].items()
+
+
+def test_each_process_has_a_certificate_identity_of_its_own() -> None:
+    identities = {
+        service.name: [
+            word for word in service.command if word.startswith(("--kubeconfig=", "--tls-cert", "--cert-"))
+        ]
+        for service in services()
+    }
+    named = [word for words in identities.values() for word in words]
+    assert len(named) == len(set(named)) == 5
+
+
+@pytest.mark.parametrize("service", services(), ids=lambda service: service.name)
+def test_scripts_are_sound_and_keep_no_socket_they_do_not_serve(service: Service) -> None:
+    run = run_script(service)
+    for script in (run, log_script(service)):
+        subprocess.run(["sh", "-n"], input=script, text=True, check=True)
+    closing = {None: "exec 3<&- 4<&-", API_SOCKET: "exec 4<&-", HTTP_SOCKET: "exec 3<&4 4<&-"}
+    assert closing[service.listens_on] in run.splitlines()
+    assert ("LISTEN_FDS=1" in run) == (service.listens_on is not None)
+    assert run.splitlines()[-1].startswith("exec setpriv --pdeathsig=KILL ")
+
+
+def test_the_supervisor_ends_quietly_and_logs_everything() -> None:
+    tree = service_tree()
+    assert len([path for path in tree if path.name == "run"]) == 2 * len(services())
+    assert any(path.parts[0] == ".s6-svscan" for path in tree)
+
+
+def test_boot_is_a_sound_script() -> None:
+    subprocess.run(["sh", "-n", str(BOOT)], check=True)
+
+
+def test_everything_below_etc_is_relative_and_written_once() -> None:
+    assert all(not path.is_absolute() and ".." not in path.parts for path in files.etc("overlayfs"))

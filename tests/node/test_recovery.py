@@ -1,0 +1,98 @@
+"""Any process of the node may die at any time; the node and what runs on it come back."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from localcluster.node.services import services
+from tests.node.harness import Cluster, eventually
+
+pytestmark = pytest.mark.node
+
+NAMES = tuple(service.name for service in services())
+
+
+def recovered(cluster: Cluster) -> bool:
+    """Every process is up, and the web application answers."""
+    seen = cluster.node.status().services
+    return len(seen) == len(NAMES) and all(one.up for one in seen) and cluster.answers()
+
+
+def pid_of(cluster: Cluster, name: str) -> int | None:
+    return next((one.pid for one in cluster.node.status().services if one.name == name), None)
+
+
+def kill(cluster: Cluster, pid: int | None) -> None:
+    """SIGKILL by the node's own count of processes."""
+    assert pid
+    cluster.node.run("sh", "-c", f"kill -KILL {pid}")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_killed_process_comes_back(cluster: Cluster, name: str) -> None:
+    before = pid_of(cluster, name)
+    kill(cluster, before)
+
+    assert eventually(lambda: pid_of(cluster, name) not in {None, before})
+    assert eventually(lambda: recovered(cluster))
+    cluster.start()  # nothing to do, and the API server is asked over its port
+    assert cluster.kubectl("get", "node", "pitstop", "--output=name") == "node/pitstop\n"
+
+
+def test_a_killed_supervisor_of_one_process_never_leaves_two(cluster: Cluster) -> None:
+    script = (
+        "for one in /proc/[0-9]*; do "
+        "[ \"$(tr '\\0' ' ' <$one/cmdline)\" = 's6-supervise etcd ' ] && kill -KILL ${one#/proc/}; done; true"
+    )
+    before = pid_of(cluster, "etcd")
+    cluster.node.run("sh", "-c", script)
+
+    assert eventually(lambda: pid_of(cluster, "etcd") not in {None, before})
+    assert eventually(lambda: recovered(cluster))
+    running = cluster.node.run("sh", "-c", "cat /proc/[0-9]*/comm").split()
+    assert running.count("etcd") == 1
+
+
+def test_a_killed_pod_comes_back(cluster: Cluster) -> None:
+    cluster.node.run("sh", "-c", "for one in /proc/[0-9]*; do "
+                     "read -r name <$one/comm; [ $name = containerd-shim ] && kill -KILL ${one#/proc/}; "
+                     "done; true")  # fmt: skip
+
+    assert eventually(lambda: not cluster.answers(), 10)
+    assert eventually(lambda: recovered(cluster))
+
+
+def test_after_the_machine_itself_was_killed_a_start_goes_on_with_what_was_kept(cluster: Cluster) -> None:
+    cluster.kubectl("create", "configmap", "kept", "--from-literal=answer=42")
+    ports = (cluster.node.status().api_port, cluster.node.status().http_port)
+    pid = cluster.node.status().pid
+    assert pid
+    os.kill(pid, signal.SIGKILL)
+    assert eventually(lambda: not cluster.node.status().running)
+
+    cluster.start()
+
+    assert cluster.objects("configmap", "kept")["data"] == {"answer": "42"}
+    assert (cluster.node.status().api_port, cluster.node.status().http_port) == ports
+    assert eventually(lambda: recovered(cluster))
+
+
+def test_stop_keeps_state_and_start_returns_when_the_pods_are_back(cluster: Cluster) -> None:
+    cluster.node.stop()
+    assert not cluster.node.status().running
+    cluster.node.stop()
+
+    cluster.start()
+
+    assert cluster.answers()
+
+
+def test_starting_a_healthy_node_takes_no_time(cluster: Cluster) -> None:
+    pid, began = cluster.node.status().pid, time.monotonic()
+
+    cluster.start()
+
+    assert time.monotonic() - began < 2
+    assert cluster.node.status().pid == pid
