@@ -123,12 +123,12 @@ def look(plan: Plan, target: Target) -> Facts:
             timeout=httpx2.Timeout(SECONDS),
         )
         return _facts(client, plan)
+    except ApiError as error:
+        raise _unreachable(target, f"refuses: {error.status.message}") from None
     except httpx2.TimeoutException:
         raise _unreachable(target, f"does not answer within {SECONDS:.0f} s") from None
     except httpx2.HTTPError as error:
         raise _unreachable(target, f"does not answer ({error})") from None
-    except ApiError as error:
-        raise _unreachable(target, f"refuses: {error.status.message}") from None
     except (ConfigError, OSError, ValueError) as error:
         raise _unreachable(target, f"cannot be asked ({error})") from None
 

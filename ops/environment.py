@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import yaml
 from filelock import FileLock, Timeout
@@ -103,7 +104,8 @@ def down(name: str, *, yes: bool) -> None:
                 stack.destroy()
         with progress.step("removing this checkout's cluster and state"):
             clusters.take_down(environment.choice)
-    shutil.rmtree(checkout_dir(), ignore_errors=True)
+        shutil.rmtree(checkout_dir(), ignore_errors=True)
+        _lock_file().unlink(missing_ok=True)
 
 
 def stop(name: str) -> None:
@@ -227,10 +229,13 @@ def _remember(progress: Progress, seconds: float) -> None:
 @contextmanager
 def _alone() -> Iterator[None]:
     """One command that changes things at a time, for each checkout."""
-    path = checkout_dir().with_suffix(".lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _lock_file().parent.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(path, timeout=0):
+        with FileLock(_lock_file(), timeout=0):
             yield
     except Timeout:
         raise UserError("another up, down or stop of this checkout is running; wait for it to end") from None
+
+
+def _lock_file() -> Path:
+    return checkout_dir().with_suffix(".lock")

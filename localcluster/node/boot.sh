@@ -7,6 +7,8 @@
 # file system, only read; each CGROUP is a folder this node owns. The two sockets listen on this machine's
 # loopback: the node inherits them and gets no other way in or out.
 set -eu
+umask 022
+ulimit -S -n 65536 2>/dev/null || : # a proxy with many connections needs more than the usual 1024
 
 # Joins the cgroups first, so that the new cgroup namespace begins there.
 enter() {

@@ -34,7 +34,7 @@ def _private(path: Path, text: str) -> None:
 
 
 def _run(kubeadm: Path, *arguments: str) -> str:
-    done = subprocess.run([kubeadm, *arguments], capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run([kubeadm, *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
         reason = (done.stderr.strip() or "no reason given").splitlines()[-1]
         raise UserError(f"kubeadm {' '.join(arguments[:4])} failed: {reason}")

@@ -14,9 +14,9 @@ from typing import Any
 from localcluster.node import files
 from localcluster.node.layout import NODE_NAME
 from localcluster.node.state import State
-from ops.errors import UserError
 
 PAUSE_SECONDS = 0.2
+CALL_SECONDS = 30.0
 
 JsonObject = dict[str, Any]
 """What the API server sends; only this module looks into it."""
@@ -41,20 +41,21 @@ class Client:
         """Whether every pod that was there before `since` is ready again, within `timeout` seconds."""
         return _wait(timeout, alive, lambda: are_back(self._get("pods", "--all-namespaces"), since))
 
-    def apply_addons(self) -> None:
-        """Apply what every node has; the administrator gets its rights here, so another applies it."""
-        server = f"--server={self._server()}"
-        identity = f"--kubeconfig={self._state.kubernetes / 'super-admin.conf'}"
-        done = subprocess.run(
-            [self._kubectl, identity, server, "apply", "--server-side", "--force-conflicts", "--filename=-"],
-            input=files.addons(),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-        if done.returncode:
-            raise UserError(f"the node's add-ons could not be applied: {done.stderr.strip()[-300:]}")
+    def apply_addons(self, timeout: float, alive: Callable[[], bool]) -> str:
+        """Apply what every node has; why it could not be done within `timeout` seconds, or nothing.
+
+        The administrator gets its rights here, so another identity applies it.
+        """
+        kubeconfig = self._state.kubernetes / "super-admin.conf"
+        # Our own objects: the schema that a validation would fetch is the slowest part of it.
+        apply = ("apply", "--server-side", "--force-conflicts", "--validate=false", "--filename=-")
+        said = [""]
+
+        def applied() -> bool:
+            status, _, said[0] = self._run(kubeconfig, *apply, text=files.addons())
+            return status == 0
+
+        return "" if _wait(timeout, alive, applied) else said[0]
 
     def _server(self) -> str:
         record = self._state.record()
@@ -73,15 +74,20 @@ class Client:
 
     def _get(self, *what: str) -> JsonObject:
         """An object or a list; empty where the server gives none."""
-        done = subprocess.run(
-            [self._kubectl, f"--kubeconfig={self._state.kubeconfig}", "get", *what, "--output=json"],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=30,
-        )
-        answer: JsonObject = json.loads(done.stdout) if done.returncode == 0 else {}
+        status, output, _ = self._run(self._state.kubeconfig, "get", *what, "--output=json")
+        answer: JsonObject = json.loads(output) if status == 0 else {}
         return answer
+
+    def _run(self, kubeconfig: Path, *arguments: str, text: str = "") -> tuple[int, str, str]:
+        """Status, output and errors of kubectl; one that does not end has failed like any other."""
+        command = [str(self._kubectl), f"--kubeconfig={kubeconfig}", f"--server={self._server()}", *arguments]
+        try:
+            done = subprocess.run(
+                command, input=text, capture_output=True, text=True, check=False, timeout=CALL_SECONDS
+            )
+        except subprocess.TimeoutExpired:
+            return 1, "", f"no answer in {CALL_SECONDS:.0f} s"
+        return done.returncode, done.stdout, done.stderr.strip()
 
 
 def is_ready(node: JsonObject, since: float) -> bool:

@@ -77,9 +77,9 @@ class EmbeddedNode:
             UserError: something is missing or taken, or the node does not come up; then nothing of it runs.
         """
         root = rootfs.ensure(progress)
-        order = Order(tools, root, self._state.inputs(tools, root), tuple(archives))
         client = Client(tools.path("kubectl"), self._state)
         with self._locked():
+            order = Order(tools, root, self._state.inputs(tools, root), tuple(archives))
             if not self._is_current(order.inputs) or not self._is_ready(client):
                 self._machine.halt()
                 self._need_space()
@@ -118,6 +118,10 @@ class EmbeddedNode:
             services=supervision.look(self._machine) if pid else (),
         )
 
+    def versions(self) -> dict[str, str]:
+        """The version of each program as it says itself, asked in the node; none where none runs."""
+        return supervision.versions(self._machine) if self._alive() else {}
+
     def run(self, *command: str) -> str:
         """The output of a program run inside the node.
 
@@ -149,13 +153,13 @@ class EmbeddedNode:
         with progress.step("starting the node"):
             record, since = self._boot(order, before)
             self._import(order.archives)
-            ready = client.wait_api(START_SECONDS, self._alive)
-            if ready:
-                client.apply_addons()
-                ready = client.wait_ready(START_SECONDS, since, self._alive)
-            if not ready:
+            if not client.wait_api(START_SECONDS, self._alive):
                 raise UserError(self._complaint())
-        if before is not None:
+            if reason := client.apply_addons(SETTLE_SECONDS, self._alive):
+                raise UserError(f"the node's add-ons could not be applied: {reason[-300:]}")
+            if not client.wait_ready(START_SECONDS, since, self._alive):
+                raise UserError(self._complaint())
+        if before is not None and before.complete:
             with progress.step("waiting for the pods that ran before"):
                 back = client.wait_pods(PODS_SECONDS, since, self._alive)
             if not back:
@@ -189,7 +193,7 @@ class EmbeddedNode:
         )
 
     def _import(self, archives: Sequence[Path]) -> None:
-        store = ImageStore(self._machine, self._state.imported)
+        store = ImageStore(self._machine, self._state.imported, self._state.snapshotter())
         for archive in archives:
             store.load(archive)
 

@@ -14,9 +14,10 @@ RUNTIME_SECONDS = 60.0
 class ImageStore:
     """The node's container runtime as a store of images; `remembered` is a file of what it was given."""
 
-    def __init__(self, machine: Machine, remembered: Path) -> None:
+    def __init__(self, machine: Machine, remembered: Path, snapshotter: str) -> None:
         self._machine = machine
         self._remembered = remembered
+        self._import = (*CTR, "images", "import", f"--snapshotter={snapshotter}", "-")
 
     def load(self, archive: Path) -> None:
         """Load every image of an archive.
@@ -29,7 +30,7 @@ class ImageStore:
             return
         self._wait()
         with archive.open("rb") as stream:
-            done = self._machine.run(*CTR, "images", "import", "-", stdin=stream, timeout=600)
+            done = self._machine.run(*self._import, stdin=stream, timeout=600)
         if done.returncode:
             raise UserError(f"{archive}: the node could not load these images: {done.stderr.strip()[-300:]}")
         scratch = self._remembered.with_suffix(".new")

@@ -13,6 +13,7 @@ from typing import IO
 from localcluster.node.cgroups import Subtree
 
 BOOT = Path(__file__).with_name("boot.sh")
+HOST_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NODE_PATH = "/node/bin:/run/bin:/usr/sbin:/usr/bin"
 TURN_SECONDS = 10.0  # how long appearing and going away may take
 NAMESPACES = ("--mount", "--net", "--pid", "--ipc", "--uts", "--cgroup")
@@ -39,8 +40,11 @@ class Machine:
         command = ["setsid", "--fork", "sh", str(BOOT), "enter", str(state), str(root)]
         command += map(str, self._cgroups.folders)
         with log.open("wb") as errors:
+            # Nothing of the caller's environment: proxies and secrets are no business of the node.
+            clean = {"PATH": HOST_PATH}
+            sockets = (api.fileno(), http.fileno())
             subprocess.run(
-                command, stdin=api.fileno(), stdout=http.fileno(), stderr=errors, cwd="/", check=True
+                command, stdin=sockets[0], stdout=sockets[1], stderr=errors, cwd="/", env=clean, check=True
             )
         deadline = time.monotonic() + TURN_SECONDS
         while self.pid() is None and time.monotonic() < deadline and not log.stat().st_size:
@@ -68,14 +72,13 @@ class Machine:
         pid = self.pid()
         if pid is None:
             return subprocess.CompletedProcess(command, 1, "", "the node does not run")
-        return subprocess.run(
-            ["nsenter", f"--target={pid}", *NAMESPACES, "--", "env", "-i", f"PATH={NODE_PATH}", *command],
-            stdin=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=timeout,
-        )
+        enter = ["nsenter", f"--target={pid}", *NAMESPACES, "--", "env", "-i", f"PATH={NODE_PATH}"]
+        try:
+            return subprocess.run(
+                [*enter, *command], stdin=stdin, capture_output=True, text=True, check=False, timeout=timeout
+            )
+        except subprocess.TimeoutExpired:
+            return subprocess.CompletedProcess(command, 1, "", f"did not end in {timeout:.0f} s")
 
     def _is_member(self, pid: int) -> bool:
         return pid in self._cgroups.members()

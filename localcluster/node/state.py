@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import tempfile
 from pathlib import Path
 from typing import Protocol
 
@@ -14,7 +16,6 @@ from localcluster.node.machine import BOOT
 from ops.paths import input_key
 
 CNI_CONFIG = CNI_CONF_DIR / f"10-{NODE_NAME}.conflist"
-SNAPSHOTTER = "overlayfs"
 
 
 class Tools(Protocol):
@@ -48,19 +49,29 @@ class State:
 
     def inputs(self, tools: Tools, root: Path) -> str:
         """A key over all that shapes a running node: when it changes, the node is started anew."""
-        rendered = [f"{path}\n{text}" for path, text in sorted(files.etc(SNAPSHOTTER).items())]
+        rendered = [f"{path}\n{text}" for path, text in sorted(files.etc(self.snapshotter()).items())]
         programs = [f"{name} {tools.path(name)}" for name in TOOLS]
-        return input_key(BOOT, str(root), files.cni(), files.addons(), *rendered, *programs)
+        return input_key(BOOT, str(root), files.addons(), *rendered, *programs)
+
+    def snapshotter(self) -> str:
+        """How containers' file systems are put together: `overlayfs`, or copies on a disk without it.
+
+        Tried once, since images that are kept were unpacked for the one that was chosen then.
+        """
+        chosen = self.home / "snapshotter"
+        if not chosen.exists():
+            self._make_home()
+            write_whole(chosen, "overlayfs" if _overlay_works(self.home) else "native")
+        return chosen.read_text()
 
     def prepare(self, tools: Tools) -> None:
         """Write all a start reads. Certificates, cluster data and images of an earlier start are kept."""
-        self.home.mkdir(parents=True, exist_ok=True)
-        self.home.chmod(0o700)
+        self._make_home()
         for folder in ("etc", "var", "opt", "log", "root"):
             (self.home / folder).mkdir(exist_ok=True)
         certificates.ensure(tools.path("kubeadm"), self.kubernetes)
         shutil.rmtree(self.home / "etc" / "service", ignore_errors=True)
-        for relative, text in files.etc(SNAPSHOTTER).items():
+        for relative, text in files.etc(self.snapshotter()).items():
             target = self.home / "etc" / relative
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(text)
@@ -68,6 +79,10 @@ class State:
         self._prepare_cni()
         _link(self.home / "var" / "run", Path("/run"))
         (self.home / "tools").write_text("".join(f"{name} {tools.path(name)}\n" for name in TOOLS))
+
+    def _make_home(self) -> None:
+        self.home.mkdir(parents=True, exist_ok=True)
+        self.home.chmod(0o700)
 
     def _prepare_cni(self) -> None:
         """The network configuration is written once: Istio adds itself to it; a reboot must not undo that."""
@@ -107,6 +122,18 @@ def write_whole(path: Path, text: str) -> None:
     scratch.touch(mode=0o600)
     scratch.write_text(text)
     scratch.rename(path)
+
+
+def _overlay_works(folder: Path) -> bool:
+    """Mount an overlay that is written in this folder, in a mount namespace that ends with the attempt."""
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        for name in ("lower", "upper", "work", "merged"):
+            Path(scratch, name).mkdir()
+        options = f"lowerdir={scratch}/lower,upperdir={scratch}/upper,workdir={scratch}/work"
+        mount = ["mount", "-t", "overlay", "overlay", "-o", options, f"{scratch}/merged"]
+        return (
+            subprocess.run(["unshare", "--mount", *mount], capture_output=True, check=False).returncode == 0
+        )
 
 
 def _link(link: Path, target: Path) -> None:

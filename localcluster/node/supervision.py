@@ -1,5 +1,7 @@
 """What the supervisor knows about the node's processes."""
 
+import re
+
 from pydantic import BaseModel, ConfigDict
 
 from localcluster.node.layout import SERVICE_DIR
@@ -7,6 +9,16 @@ from localcluster.node.machine import Machine
 from localcluster.node.services import services
 
 SETTLED_SECONDS = 5
+VERSIONED = (
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "containerd",
+    "runc",
+    "kubelet",
+    "kube-proxy",
+)
 
 
 class ServiceStatus(BaseModel):
@@ -28,6 +40,23 @@ def look(machine: Machine) -> tuple[ServiceStatus, ...]:
         'echo "$name $(s6-svstat -o up,pid,updownfor $name) $(s6-svdt $name | wc -l)"; done'
     )
     return parse(machine.run("sh", "-c", ask).stdout)
+
+
+def versions(machine: Machine) -> dict[str, str]:
+    """What each program answers to `--version`; one that answers nothing usable is left out."""
+    ask = "; ".join(f'echo "{name} $({name} --version 2>&1)"' for name in VERSIONED)
+    return parse_versions(machine.run("sh", "-c", ask).stdout)
+
+
+def parse_versions(text: str) -> dict[str, str]:
+    """The first thing that looks like a version on each line that begins with a program's name."""
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        name = line.partition(" ")[0]
+        version = re.search(r"\bv?(\d+\.\d+\.\d+[^\s,]*)", line)
+        if name in VERSIONED and name not in found and version:
+            found[name] = version[1]
+    return found
 
 
 def parse(text: str) -> tuple[ServiceStatus, ...]:

@@ -4,11 +4,12 @@ import json
 import shutil
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from localcluster.tools.catalogue import Build, Companion, Provider, Tool
-from localcluster.tools.golang import Counts, Go, Order, run_build
+from localcluster.tools.golang import Counts, Go, Order, aside, run_build
 from localcluster.tools.store import Store, copy_writable, installed, lock
 from ops.errors import UserError
 from ops.paths import input_key
@@ -58,6 +59,20 @@ class Builder:
     def expect(self, tools: int) -> None:
         """Say how many tools this run is going to build, for `n of m`."""
         self._tally.total = tools
+
+    @contextmanager
+    def fetching(self, batches: Sequence[tuple[Build, Sequence[Tool]]]) -> Iterator[None]:
+        """Fetch the modules of later builds while the first one keeps the processors busy.
+
+        `go build` fetches everything first and compiles then. What goes wrong here is left to the
+        build, which fetches again and reports it.
+        """
+        with ExitStack() as running:
+            for build, tools in batches:
+                flags = [flag for flag in build.flags if flag.startswith("-tags")]
+                arguments = ["list", "-e", "-deps", *flags, *(tool.package for tool in tools)]
+                running.enter_context(aside(self._go, arguments, self._checkout / build.directory))
+            yield
 
     def make(self, build: Build, tools: Sequence[Tool], *, number: int, total: int) -> None:
         """Compile and link `tools`, all of one build; those another run makes meanwhile are taken over."""

@@ -5,6 +5,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from components.model import versions
 from localcluster.tools.pins import Pins, release
 
 Group = Literal["engine", "node", "images", "load", "validate"]
@@ -15,8 +16,6 @@ STRIP = "-s -w"
 PULUMI = "github.com/pulumi/pulumi/pkg/v3"
 GITHUB = "https://github.com"
 KUBERNETES_RELEASES = "https://dl.k8s.io/release"
-# What the pinned commit of Istio's development branch calls itself: its VERSION file and "-dev".
-ISTIO_VERSION = "1.31-dev"
 # Istio's own release builds use these tags; without them a sidecar carries megabytes it never runs.
 ISTIO_TAGS = "vtprotobuf,disable_pgv,grpcnotrace,retrynotrace"
 
@@ -281,7 +280,7 @@ def _around_kubernetes(pins: Pins) -> tuple[Tool, ...]:
             version=coredns,
             unit="coredns",
             build="kubernetes",
-            package="github.com/coredns/coredns",
+            package="./coredns",
             output="coredns",
             download=Download(url=coredns_file, checksums=f"{coredns_file}.sha256", member="coredns"),
         ),
@@ -309,7 +308,7 @@ def _istio() -> tuple[Tool, ...]:
         Tool(
             name=name,
             group="node",
-            version=ISTIO_VERSION,
+            version=versions.ISTIO,
             unit=name,
             build="istio",
             package=package,
@@ -351,7 +350,7 @@ def _own_and_extra(pins: Pins) -> tuple[Tool, ...]:
         Tool(
             name="istioctl",
             group="validate",
-            version=ISTIO_VERSION,
+            version=versions.ISTIO,
             unit="istioctl",
             build="istioctl",
             package="istio.io/istio/istioctl/cmd/istioctl",
@@ -386,7 +385,7 @@ def _builds(pins: Pins) -> tuple[Build, ...]:
         *PLAIN,
         f"-tags={ISTIO_TAGS}",
         _linker(
-            f"istio.io/istio/pkg/version.buildVersion={ISTIO_VERSION}",
+            f"istio.io/istio/pkg/version.buildVersion={versions.ISTIO}",
             f"istio.io/istio/pkg/version.buildGitRevision={pins.istio_revision}",
             "istio.io/istio/pkg/version.buildStatus=Clean",
         ),

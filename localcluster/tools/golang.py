@@ -8,10 +8,12 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
+import psutil
 from pydantic import BaseModel, ConfigDict
 
 from ops.errors import UserError
@@ -126,7 +128,16 @@ def go_environ(environ: Mapping[str, str], cache: Path) -> dict[str, str]:
         "GOWORK": "off",
         "GOMODCACHE": str(cache / "go" / "mod"),
         "GOCACHE": str(cache / "go" / "build"),
+        # The compiler collects garbage less often than it would by itself, which saves a fifth to a
+        # quarter of a build's processor time; the limit keeps a machine of little memory from paying.
+        "GOGC": environ.get("GOGC") or "400",
+        "GOMEMLIMIT": environ.get("GOMEMLIMIT") or str(memory_share()),
     }
+
+
+def memory_share() -> int:
+    """Bytes of memory one of the programs a build runs at a time may reach before it economises."""
+    return psutil.virtual_memory().total // ((os.cpu_count() or 1) + 1)
 
 
 def first_error(lines: Sequence[str]) -> str:
@@ -174,16 +185,32 @@ def run_build(
         raise UserError(f"go build failed (status {process.returncode}): {said}; whole log: {order.log}")
 
 
+@contextmanager
+def aside(go: Go, arguments: Sequence[str], directory: Path) -> Iterator[None]:
+    """Run a `go` command beside the block, and end it with the block. Its outcome is of no interest."""
+    process = subprocess.Popen(
+        _guarded(go, arguments),
+        cwd=directory,
+        env=dict(go.environ),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        process_group=0,
+    )
+    try:
+        yield
+    finally:
+        _stop(process)
+
+
 def _heed(cancel: threading.Event | None) -> None:
     if cancel is not None and cancel.is_set():
         raise Cancelled
 
 
 def _started(go: Go, order: Order) -> subprocess.Popen[str]:
-    # With setpriv the kernel also ends the build when this process is killed outright.
-    guard = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv", path=go.environ.get("PATH")) else []
     return subprocess.Popen(
-        [*guard, "sh", "-c", LEADER, "sh", str(go.program), "build", "-v", *order.arguments],
+        _guarded(go, ["build", "-v", *order.arguments]),
         cwd=order.directory,
         env=dict(go.environ),
         stdin=subprocess.DEVNULL,
@@ -193,6 +220,12 @@ def _started(go: Go, order: Order) -> subprocess.Popen[str]:
         errors="replace",
         process_group=0,
     )
+
+
+def _guarded(go: Go, arguments: Sequence[str]) -> list[str]:
+    # With setpriv the kernel also ends the group when this process is killed outright.
+    guard = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv", path=go.environ.get("PATH")) else []
+    return [*guard, "sh", "-c", LEADER, "sh", str(go.program), *arguments]
 
 
 def _follow(stream: IO[str], sink: IO[str], counts: Counts) -> None:
@@ -209,7 +242,7 @@ def _wait(process: subprocess.Popen[str], seconds: float) -> None:
         return
 
 
-def _stop(process: subprocess.Popen[str]) -> None:
+def _stop(process: subprocess.Popen[Any]) -> None:
     """End the build's process group, until nobody is left in it."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
@@ -222,7 +255,7 @@ def _stop(process: subprocess.Popen[str]) -> None:
     process.wait()
 
 
-def _group_lives(process: subprocess.Popen[str]) -> bool:
+def _group_lives(process: subprocess.Popen[Any]) -> bool:
     process.poll()  # reaps the leader, which would otherwise count as alive
     try:
         os.killpg(process.pid, 0)

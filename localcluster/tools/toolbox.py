@@ -10,6 +10,7 @@ programs are published neither for PATH nor for download and are always built.
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self, get_args
@@ -229,7 +230,12 @@ class _Run:
                 "the official download sites do not answer: building from the Go module proxy"
             )
             wanted = []
-        return wanted, [tool for unit in missing if unit not in wanted for tool in unit]
+        return wanted, self._unbuilt([tool for unit in missing if unit not in wanted for tool in unit])
+
+    def _unbuilt(self, tools: Sequence[Tool]) -> list[Tool]:
+        """Those of a unit that are not in the cache yet: a unit is missing as soon as one of it is."""
+        targets = {tool: self._builder.target(self._build_of(tool), tool) for tool in tools}
+        return [tool for tool in tools if not installed(targets[tool], tool.name)]
 
     def _make(self, downloads: Sequence[Sequence[Tool]], to_build: Sequence[Tool]) -> None:
         remaining = list(to_build)
@@ -241,12 +247,15 @@ class _Run:
                 if self._only == "download":
                     raise UserError(f"PITSTOP_TOOLS=download: {unit[0].name}: {reason}") from None
                 self._progress.note(f"{unit[0].name}: {reason}; building it instead")
-                remaining.extend(unit)
+                remaining.extend(self._unbuilt(unit))
         batches = self._batches(remaining)
         if remaining:
             self._builder.expect(len(remaining))
-        for number, (build, tools) in enumerate(batches, len(downloads) + 1):
-            self._builder.make(build, tools, number=number, total=len(downloads) + len(batches))
+        with ExitStack() as beside:
+            if len(batches) > 1:
+                beside.enter_context(self._builder.fetching(batches[1:]))
+            for number, (build, tools) in enumerate(batches, len(downloads) + 1):
+                self._builder.make(build, tools, number=number, total=len(downloads) + len(batches))
 
     def _batches(self, tools: Sequence[Tool]) -> list[tuple[Build, list[Tool]]]:
         """The tools of each build, in the catalogue's order of builds."""

@@ -2,15 +2,17 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from localcluster import images
 from localcluster.node import rootfs, select
 from localcluster.node.embedded import EmbeddedNode
 from localcluster.node.layout import TOOLS
 from localcluster.node.state import Tools
-from localcluster.tools import toolbox
+from localcluster.tools import charts, toolbox
 from ops.errors import UserError
 from ops.paths import cache_root
 from ops.progress import Progress
@@ -29,15 +31,22 @@ def tools() -> Tools:
 
 
 @pytest.fixture(scope="session")
-def archive(tools: Tools) -> Path:
-    from localcluster import images
-
-    return images.ensure(tools, rootfs.ensure(Progress()), Progress())
+def archive() -> Path:
+    progress = Progress()
+    programs = toolbox.ensure(images.TOOLS, progress)
+    bootstrap = charts.istio_file(images.BOOTSTRAP)
+    return images.ensure(programs, rootfs.ensure(progress), bootstrap, progress)
 
 
 @pytest.fixture(scope="session")
-def homes() -> Path:
-    return cache_root() / "tests" / f"{os.getpid()}"
+def homes() -> Iterator[Path]:
+    """Where the nodes of this run live; nothing is left of it."""
+    folder = cache_root() / "tests" / f"{os.getpid()}"
+    folder.mkdir(parents=True)
+    yield folder
+    folder.rmdir()
+    with suppress(OSError):  # another run has its own beside it
+        folder.parent.rmdir()
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +60,6 @@ def cluster(tools: Tools, archive: Path, homes: Path) -> Iterator[Cluster]:
         yield made
     finally:
         made.node.destroy()
-        homes.rmdir()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The node is alone in its namespaces, stands beside others, and leaves nothing."""
 
-import os
 import signal
 import socket
 import subprocess
@@ -74,7 +73,10 @@ def test_two_nodes_stand_side_by_side(cluster: Cluster, empty: Cluster) -> None:
 
     ours, others = cluster.node.status(), empty.node.status()
     assert len({ours.api_port, ours.http_port, others.api_port, others.http_port}) == 4
-    assert empty.objects("nodes")["items"][0]["metadata"]["uid"] != cluster.objects("nodes")["items"][0]["metadata"]["uid"]
+    assert (
+        empty.objects("nodes")["items"][0]["metadata"]["uid"]
+        != cluster.objects("nodes")["items"][0]["metadata"]["uid"]
+    )
     empty.node.destroy()
     assert cluster.answers()
 

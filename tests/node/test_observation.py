@@ -9,7 +9,7 @@ import pytest
 from localcluster.node.cgroups import Subtree, hierarchies
 from localcluster.node.client import are_back, is_ready
 from localcluster.node.rootfs import network_settings, simulated
-from localcluster.node.supervision import parse, suspect
+from localcluster.node.supervision import parse, parse_versions, suspect
 from ops.errors import UserError
 
 NOON = datetime(2026, 5, 4, 12, 0, 0, tzinfo=UTC).timestamp()
@@ -167,3 +167,19 @@ def test_a_simulated_install_names_packages_and_versions() -> None:
         "Conf libc6 (2.36-9+deb12u14 Debian:12.15/oldstable [amd64])\n"
     )
     assert simulated(output) == {"libc6": "2.36-9+deb12u14", "libattr1": "1:2.5.1-4"}
+
+
+def test_versions_are_read_from_what_programs_say() -> None:
+    text = (
+        "etcd etcd Version: 3.7.2\nGit SHA: Not provided\nGo Version: go1.26.8\n"
+        "kubelet Kubernetes v1.36.3\n"
+        "containerd containerd github.com/containerd/containerd 1.6.20~ds1 1.6.20~ds1-1+deb12u3\n"
+        "runc runc version 1.1.5+ds1\ncommit: 1.1.5+ds1-1+deb12u1\n"
+        "kube-proxy sh: kube-proxy: not found\n"
+    )
+    assert parse_versions(text) == {
+        "etcd": "3.7.2",
+        "kubelet": "1.36.3",
+        "containerd": "1.6.20~ds1",
+        "runc": "1.1.5+ds1",
+    }

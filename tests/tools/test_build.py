@@ -54,6 +54,23 @@ def test_tools_of_one_build_share_one_go_build(machine: Machine) -> None:
     assert "of 4)" in machine.output.getvalue()
 
 
+def test_modules_of_later_builds_are_fetched_beside_the_first(machine: Machine) -> None:
+    machine.environ["FAKE_GO_DELAY"] = "0.5"
+    toolbox.ensure(["etcd", "pilot-agent", "fortio"], machine.progress, around=machine.around)
+    calls = [json.loads(line)["arguments"] for line in machine.go_calls.splitlines()]
+    listed = [call for call in calls if call[0] == "list"]
+    assert sorted(call[-1] for call in listed) == [
+        "fortio.org/fortio",
+        "istio.io/istio/pilot/cmd/pilot-agent",
+    ]
+    assert any(flag.startswith("-tags=") for flag in next(c for c in listed if c[-1].endswith("pilot-agent")))
+
+
+def test_one_build_fetches_for_itself(machine: Machine) -> None:
+    toolbox.ensure(["etcd"], machine.progress, around=machine.around)
+    assert '"list"' not in machine.go_calls
+
+
 def test_the_key_follows_its_inputs(machine: Machine, tmp_path: Path) -> None:
     tree = own_checkout(machine, tmp_path)
     before = made_by(machine)

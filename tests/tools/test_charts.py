@@ -7,7 +7,6 @@ from ops.errors import UserError
 from ops.paths import CHECKOUT
 from tests.tools.conftest import Machine
 
-
 pytestmark = pytest.mark.usefixtures("istio")
 
 

@@ -2,6 +2,7 @@ import threading
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from localcluster.tools.golang import (
@@ -65,6 +66,8 @@ def test_what_would_change_a_build_is_replaced_and_proxies_are_kept(tmp_path: Pa
     assert made["GOPROXY"] == "https://proxy"
     assert "GOOS" not in made
     assert made["GOCACHE"] == str(tmp_path / "go" / "build")
+    assert 0 < int(made["GOMEMLIMIT"]) < psutil.virtual_memory().total
+    assert go_environ({"GOGC": "50"}, tmp_path)["GOGC"] == "50"
 
 
 def test_first_error() -> None:

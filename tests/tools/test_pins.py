@@ -1,5 +1,6 @@
 import pytest
 
+from components.model import versions
 from localcluster.tools.pins import parse_go_mod, parse_requirements, read_pins, release
 from ops.paths import CHECKOUT
 
@@ -59,7 +60,7 @@ def test_the_committed_pins() -> None:
     assert release(pins.module("node", "k8s.io/kubernetes"))
     assert release(pins.python["pulumi"])
     assert release(pins.python["pulumi-kubernetes"])
-    assert len(pins.istio_revision) == 12
+    assert pins.istio_revision == versions.ISTIO_TAG
 
 
 @pytest.mark.parametrize("name", ["engine", "language", "node"])

@@ -174,3 +174,12 @@ def test_versions_of_builds_are_honest(machine: Machine) -> None:
     host = machine.catalogue.tool("pulumi-language-python")
     assert host.built_version != host.version
     assert path_of("https://github.com/a/{arch}") == "/a/amd64"
+
+
+def test_what_a_unit_has_already_is_not_counted_again(machine: Machine) -> None:
+    (machine.bin / "module/python/cmd").mkdir(parents=True)
+    (machine.bin / "module/python/cmd/pulumi-language-python-exec").touch()
+    box = toolbox.ensure(["pulumi"], machine.progress, around=machine.around)
+    box.path("pulumi").unlink()
+    toolbox.ensure(["pulumi"], machine.progress, around=machine.around)
+    assert "pulumi is linked (tool 1 of 1)" in machine.output.getvalue()

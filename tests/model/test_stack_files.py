@@ -1,0 +1,76 @@
+"""The committed stack files are valid, and a plan can be read without any cluster."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from components.model import stackfile
+from components.model.checks import plan_for
+from components.model.findings import RefusedError
+from components.model.render import render
+from ops.paths import CHECKOUT
+from tests.model.examples import OWNER, plan
+
+STACKS = sorted(CHECKOUT.glob("Pulumi.*.yaml"))
+
+
+@pytest.mark.parametrize("path", STACKS, ids=lambda path: str(path.name))
+def test_a_committed_stack_file_has_a_plan(path: Path) -> None:
+    assert plan_for(stackfile.load(path), OWNER).workloads
+
+
+@pytest.mark.parametrize("path", STACKS, ids=lambda path: str(path.name))
+def test_no_salt_of_one_machine_is_committed(path: Path) -> None:
+    content = yaml.safe_load(path.read_text())
+    assert "encryptionsalt" not in content or "secure" in path.read_text()
+
+
+def test_the_local_environment_asks_for_the_canary() -> None:
+    settings = stackfile.load(stackfile.path_of("local", CHECKOUT))
+    assert settings.asked() == {"customermanagementapi": {"v1": 75, "v2": 25}}
+
+
+def test_a_plan_is_rendered_with_placeholders_for_secrets() -> None:
+    text = render(plan())
+    documents = list(yaml.safe_load_all(text))
+    assert "password=<sqlPassword>;" in text
+    assert text.startswith("# Helm release istio-system/istio-base")
+    kinds = [document["kind"] for document in documents]
+    assert kinds.count("Deployment") == 5
+    assert kinds.count("Secret") == 3
+    assert kinds.index("Namespace") < kinds.index("Deployment") < kinds.index("VirtualService")
+
+
+def test_rendering_the_same_plan_gives_the_same_text() -> None:
+    assert render(plan()) == render(plan())
+
+
+def test_encrypted_values_are_left_alone(tmp_path: Path) -> None:
+    content = yaml.safe_load((CHECKOUT / "Pulumi.local.yaml").read_text())
+    content["config"]["pitstop:sqlPassword"] = {"secure": "v1:xyz"}
+    content["config"]["other:key"] = 1
+    path = tmp_path / "Pulumi.test.yaml"
+    path.write_text(yaml.safe_dump(content))
+    assert stackfile.load(path).namespace == "pitstop"
+
+
+def test_an_environment_that_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.dev.yaml").touch()
+    with pytest.raises(RefusedError, match=r"Pulumi\.prod\.yaml: no such file; environments are dev"):
+        stackfile.load(stackfile.path_of("prod", tmp_path))
+
+
+def test_a_stack_file_that_is_no_yaml(tmp_path: Path) -> None:
+    path = tmp_path / "Pulumi.test.yaml"
+    path.write_text("config:\n  a: [\n")
+    with pytest.raises(RefusedError, match=r"Pulumi\.test\.yaml, line 3: not YAML"):
+        stackfile.load(path)
+
+
+def test_an_empty_stack_file(tmp_path: Path) -> None:
+    path = tmp_path / "Pulumi.test.yaml"
+    path.touch()
+    with pytest.raises(RefusedError) as refused:
+        stackfile.load(path)
+    assert len(refused.value.lines) == 4

@@ -1,0 +1,159 @@
+"""The whole program without an engine: everything it registers is recorded."""
+
+import asyncio
+import json
+import os
+import runpy
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pulumi
+import pytest
+import yaml
+from google.protobuf.json_format import MessageToDict
+from pulumi.runtime import mocks, proto, settings
+
+from components import preflight
+from components.preflight import Facts
+from localcluster.tools.charts import CHARTS
+from ops.paths import CHECKOUT
+from tests.model.examples import OWNER, Node, raw
+
+EMPTY_CLUSTER = Facts(owners={}, istio=False, control_planes=())
+
+
+class Registered:
+    """One registration request."""
+
+    def __init__(self, request: proto.RegisterResourceRequest) -> None:
+        self.type: str = request.type
+        self.name: str = request.name
+        self.parent: str = request.parent
+        self.provider: str = request.provider
+        self.custom: bool = request.custom
+        self.dependencies: set[str] = {urn.split("::", 2)[2] for urn in request.dependencies}
+        self.inputs: Node = MessageToDict(request.object)
+
+    @property
+    def kind(self) -> str:
+        return self.type.rsplit(":", 1)[-1]
+
+
+class Recorder(mocks.MockMonitor):
+    """Answers like an engine that makes everything at once, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__(Unasked())
+        self.requests: list[Registered] = []
+
+    def RegisterResource(  # noqa: N802 - the protocol's name
+        self, request: proto.RegisterResourceRequest
+    ) -> proto.RegisterResourceResponse:
+        # Answered here and not by the SDK: its mock leaves an event loop open in every thread it uses.
+        self.requests.append(Registered(request))
+        urn = self.make_urn(request.parent, request.type, request.name)
+        return proto.RegisterResourceResponse(urn=urn, id=f"{request.name}-id", object=request.object)
+
+    def of(self, kind: str) -> dict[str, Registered]:
+        """The registered resources of a kind, by logical name."""
+        return {one.name: one for one in self.requests if one.kind == kind}
+
+    def beyond_the_stack(self) -> list[Registered]:
+        """Everything but the stack itself, which the engine's own start registers."""
+        return [one for one in self.requests if one.kind != "Stack"]
+
+
+class Unasked(mocks.Mocks):
+    """The program calls no function of a provider, and the recorder answers everything else."""
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, object]]:
+        raise AssertionError(f"nothing asks for {args.name} here")
+
+    def call(self, args: mocks.MockCallArgs) -> dict[str, object]:
+        raise AssertionError(f"the program calls no function, and called {args.token}")
+
+
+Run = Callable[[Node], Recorder]
+
+
+@pytest.fixture
+def environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The variables the program is told things by, and the files they point to."""
+    for name in [name for name in os.environ if name.startswith(("PULUMI", "PITSTOP"))]:
+        monkeypatch.delenv(name)
+    for chart in CHARTS:
+        (tmp_path / "charts" / chart).mkdir(parents=True)
+        (tmp_path / "charts" / chart / "Chart.yaml").touch()
+    (tmp_path / "secrets.json").write_text('{"sqlPassword": "Sq1-value", "rabbitmqPassword": "Rb1-value"}')
+    (tmp_path / "kubeconfig").write_text(
+        yaml.safe_dump(
+            {
+                "current-context": "here",
+                "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u"}}],
+                "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:9"}}],
+                "users": [{"name": "u", "user": {"token": "k8s-token"}}],
+            }
+        )
+    )
+    monkeypatch.setenv("PITSTOP_CHARTS", str(tmp_path / "charts"))
+    monkeypatch.setenv("PITSTOP_SECRETS", str(tmp_path / "secrets.json"))
+    monkeypatch.setenv("PITSTOP_KUBECONFIG", str(tmp_path / "kubeconfig"))
+    monkeypatch.setenv("PITSTOP_OWNER", OWNER)
+    return tmp_path
+
+
+@pytest.fixture
+def facts(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Facts], None]]:
+    """What the preflight is to find on the cluster."""
+
+    def found(facts: Facts) -> None:
+        monkeypatch.setattr(preflight, "look", lambda _plan, _target: facts)
+
+    found(EMPTY_CLUSTER)
+    return found
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def run(
+    environ: Path, facts: object, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> Run:
+    """Runs `__main__.py` with a stack's values, as the language host would."""
+
+    def program(content: Node) -> Recorder:
+        texts = {
+            f"pitstop:{key}": value if isinstance(value, str) else json.dumps(value)
+            for key, value in content.items()
+        }
+        monkeypatch.setenv("PULUMI_CONFIG", json.dumps(texts))
+        pulumi.runtime.set_all_config(texts)
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        engine = mocks.MockEngine(None)
+        settings.configure(
+            mocks.MockSettings(
+                monitor=recorder, engine=engine, project="pitstop", stack="test", dry_run=False
+            )
+        )
+        settings.set_root_resource(None)  # type: ignore[arg-type]  # a run before this one left its own
+        try:
+            loop.run_until_complete(
+                pulumi.runtime.run_in_stack(
+                    lambda: runpy.run_path(str(CHECKOUT / "__main__.py"), run_name="__main__")
+                )
+            )
+        finally:
+            loop.close()
+            asyncio.set_event_loop(None)
+        return recorder
+
+    return program
+
+
+@pytest.fixture
+def canary() -> Node:
+    return raw()

@@ -1,0 +1,158 @@
+"""A wrong environment stops the program before anything is registered, with our lines and no traceback."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pulumi
+import pytest
+
+from components.preflight import Facts, OtherGateway
+from tests.model.examples import OWNER, Node, raw
+from tests.program.conftest import Recorder, Run
+
+API = "services.customermanagementapi"
+
+
+def refused(run: Run, recorder: Recorder, content: Node) -> str:
+    with pytest.raises(pulumi.RunError) as stopped:
+        run(content)
+    assert recorder.beyond_the_stack() == []
+    assert stopped.value.__cause__ is None
+    return str(stopped.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({f"{API}.colour": "blue"}, f'pitstop:{API}.colour = "blue": unknown key'),
+        ({f"{API}.traffic.weights.v1": 101}, f"pitstop:{API}.traffic.weights.v1 = 101: must be"),
+        ({f"{API}.traffic.weights.v1": 65}, "the sum is 90 and must be 100"),
+        ({f"{API}.traffic.weights": {"v3": 100}}, "v3 has no deployment"),
+        ({"colour": "blue"}, 'pitstop:colour = "blue": unknown key'),
+    ],
+)
+def test_a_mistake_in_the_stack_file(
+    run: Run, recorder: Recorder, changes: dict[str, object], line: str
+) -> None:
+    assert line in refused(run, recorder, raw(changes))
+
+
+def test_several_mistakes_are_a_line_each(
+    run: Run, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logged: list[str] = []
+    monkeypatch.setattr(pulumi.log, "error", logged.append)
+    last = refused(run, recorder, raw({"images": "upstream", "namespace": "-"}))
+    assert len(logged) == 1
+    assert "pitstop:namespace" in logged[0]
+    assert "pitstop:images" in last
+
+
+def test_a_secret_that_is_nowhere(
+    run: Run, recorder: Recorder, canary: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PITSTOP_SECRETS")
+    line = refused(run, recorder, canary)
+    assert line == "pitstop:sqlPassword: required, e.g. pulumi config set --secret pitstop:sqlPassword"
+
+
+def test_a_configured_secret_wins_over_the_generated_file(
+    run: Run, canary: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PITSTOP_SECRETS")
+    recorder = run(canary | {"sqlPassword": "Sq1-own", "rabbitmqPassword": "Rb1-own"})
+    assert "Sq1-own" in str(recorder.of("Secret")["sqlserver"].inputs)
+
+
+def test_a_file_of_secrets_that_is_not_there(
+    run: Run, recorder: Recorder, canary: Node, environ: Path
+) -> None:
+    (environ / "secrets.json").unlink()
+    assert refused(run, recorder, canary).startswith("PITSTOP_SECRETS = ")
+
+
+def test_charts_that_are_not_there(run: Run, recorder: Recorder, canary: Node, environ: Path) -> None:
+    (environ / "charts" / "cni" / "Chart.yaml").unlink()
+    assert "no chart cni there" in refused(run, recorder, canary)
+
+
+def test_no_kubeconfig(
+    run: Run, recorder: Recorder, canary: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PITSTOP_KUBECONFIG")
+    assert "PITSTOP_KUBECONFIG: not set" in refused(run, recorder, canary)
+
+
+MESH: dict[str, tuple[dict[str, object], Facts, str]] = {
+    "existing on a cluster without Istio": (
+        {"mesh": {"kind": "existing"}},
+        Facts({}, istio=False, control_planes=()),
+        "pitstop:mesh.kind = existing: the cluster has no Istio (no virtualservices.networking.istio.io); "
+        "valid here: helm",
+    ),
+    "helm where another stack owns the mesh": (
+        {"namespace": "other"},
+        Facts({"istio-system": "pitstop.dev"}, istio=True, control_planes=("istio-system",)),
+        f"pitstop:mesh.kind = helm: namespace istio-system belongs to pitstop.dev, this stack is {OWNER}; "
+        "valid here: existing",
+    ),
+    "helm where somebody installed Istio by hand": (
+        {},
+        Facts({"istio-system": ""}, istio=True, control_planes=("istio-system",)),
+        f"pitstop:mesh.kind = helm: namespace istio-system belongs to someone else, this stack is {OWNER}; "
+        "valid here: existing",
+    ),
+    "helm beside an Istio in a namespace of its own": (
+        {},
+        Facts({}, istio=True, control_planes=("aks-istio-system",)),
+        "pitstop:mesh.kind = helm: the cluster has an Istio already, in namespace aks-istio-system; "
+        "valid here: existing",
+    ),
+    "a namespace of another environment": (
+        {"mesh": {"kind": "existing"}},
+        Facts({"pitstop": "pitstop.dev"}, istio=True, control_planes=()),
+        "pitstop:namespace = pitstop: the namespace is there and belongs to pitstop.dev; choose another, "
+        "e.g. pitstop-2",
+    ),
+    "a host another environment serves": (
+        {"mesh": {"kind": "existing"}},
+        Facts(
+            {},
+            istio=True,
+            control_planes=(),
+            gateways=(OtherGateway("other/webapp", {"istio": "ingressgateway"}, ("*",)),),
+        ),
+        "pitstop:ingress.hosts = *: gateway other/webapp serves it already; choose another, e.g. "
+        "pitstop.example.org",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MESH)
+def test_a_cluster_this_environment_must_not_change(
+    run: Run, recorder: Recorder, facts: Callable[[Facts], None], case: str
+) -> None:
+    changes, found, line = MESH[case]
+    facts(found)
+    assert refused(run, recorder, raw(changes)) == line
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        Facts({}, istio=False, control_planes=()),
+        Facts(
+            {"pitstop": OWNER, "istio-system": OWNER, "istio-ingress": OWNER},
+            istio=True,
+            control_planes=("istio-system",),
+            gateways=(
+                OtherGateway("other/a", {"istio": "other"}, ("*",)),
+                OtherGateway("other/b", {"istio": "ingressgateway"}, ("b.example.org",)),
+            ),
+        ),
+    ],
+    ids=["nothing there yet", "everything is ours"],
+)
+def test_a_cluster_that_is_ours(run: Run, facts: Callable[[Facts], None], canary: Node, found: Facts) -> None:
+    facts(found)
+    assert run(canary).beyond_the_stack()
