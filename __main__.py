@@ -1,6 +1,7 @@
 """A whole Pitstop environment: settings -> plan -> checks -> resources."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pulumi
 
@@ -18,11 +19,13 @@ def main() -> None:
     secrets = config.secrets(plan.secrets_needed())
     charts = around.charts_for(plan)
     target = kubeconfig.target(settings.cluster, os.environ)
-    preflight.check(plan, around.owner, target)
+    with ThreadPoolExecutor(max_workers=1) as meanwhile:
+        checked = meanwhile.submit(preflight.check, plan, around.owner, target)
+        # The SDK takes as long to import as the cluster to answer.
+        from components.cluster import provider
+        from components.environment import register_environment
 
-    # Imported here, because the SDK's modules take longer than everything above.
-    from components.cluster import provider
-    from components.environment import register_environment
+        checked.result()
 
     register_environment(plan, secrets, charts, provider(target))
 

@@ -9,13 +9,9 @@ from dataclasses import dataclass
 
 import httpx2
 from lightkube import ALL_NS, ApiError, Client, ConfigError, KubeConfig
-from lightkube.generic_resource import (
-    GenericGlobalResource,
-    GenericNamespacedResource,
-    create_global_resource,
-    create_namespaced_resource,
-)
+from lightkube.generic_resource import GenericGlobalResource, GenericNamespacedResource
 
+from components.kinds import Deployment, Gateway, Namespace
 from components.model.explain import key_path
 from components.model.findings import Finding, RefusedError
 from components.model.istio import GATEWAY_NAMESPACE
@@ -25,21 +21,13 @@ from components.model.naming import OWNER_LABEL
 from components.model.plan import Plan
 
 SECONDS = 5.0
-ROUTES_CRD = "virtualservices.networking.istio.io"
-REFUSALS = (401, 403)
-
-Namespace = create_global_resource("", "v1", "Namespace", "namespaces")
-Deployment = create_namespaced_resource("apps", "v1", "Deployment", "deployments")
-Gateway = create_namespaced_resource("networking.istio.io", "v1", "Gateway", "gateways")
-Definition = create_global_resource(
-    "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions"
-)
 
 
 @dataclass(frozen=True, slots=True)
 class OtherGateway:
-    """A gateway of another namespace: which pods it opens, and for which hosts."""
+    """A gateway of another environment: which pods it opens, and for which hosts."""
 
+    namespace: str
     name: str
     selector: Mapping[str, Json]
     hosts: tuple[str, ...]
@@ -74,7 +62,7 @@ def judge(plan: Plan, owner: str, facts: Facts) -> Iterator[Finding]:
         yield Finding(
             "no-mesh",
             mesh,
-            f"the cluster has no Istio (no {ROUTES_CRD}); valid here: helm",
+            "the cluster has no Istio (nothing there knows networking.istio.io); valid here: helm",
             "existing",
         )
     if plan.mesh is not None:
@@ -105,7 +93,7 @@ def _taken_hosts(plan: Plan, others: tuple[OtherGateway, ...]) -> Iterator[Findi
                 yield Finding(
                     "host-taken",
                     key_path(("ingress", "hosts")),
-                    f"gateway {other.name} serves it already; choose another, e.g. "
+                    f"gateway {other.namespace}/{other.name} serves it already; choose another, e.g. "
                     f"{plan.namespace.name}.example.org",
                     ", ".join(taken),
                 )
@@ -141,26 +129,18 @@ def _unreachable(target: Target, reason: str) -> RefusedError:
 
 
 def _facts(client: Client, plan: Plan) -> Facts:
-    names = {plan.namespace.name, plan.root_namespace, GATEWAY_NAMESPACE}
-    spaces = {name: _get(client, name) for name in sorted(names)}
-    istio = _exists(client)
+    wide = {plan.root_namespace, GATEWAY_NAMESPACE} if plan.mesh else set()
+    spaces = {name: _namespace(client, name) for name in sorted({plan.namespace.name} | wide)}
+    gateways = _gateways(client)
     return Facts(
         owners={name: _owner(space) for name, space in spaces.items() if space is not None},
-        istio=istio,
-        control_planes=tuple(
-            sorted(
-                {
-                    str(one.metadata.namespace)
-                    for one in client.list(Deployment, namespace=ALL_NS, labels={"app": "istiod"})
-                    if one.metadata
-                }
-            )
-        ),
-        gateways=_gateways(client, plan.namespace.name) if istio else (),
+        istio=gateways is not None,
+        control_planes=_control_planes(client) if plan.mesh else (),
+        gateways=tuple(one for one in gateways or () if one.namespace != plan.namespace.name),
     )
 
 
-def _get(client: Client, name: str) -> GenericGlobalResource | None:
+def _namespace(client: Client, name: str) -> GenericGlobalResource | None:
     try:
         return client.get(Namespace, name)
     except ApiError as error:
@@ -169,14 +149,19 @@ def _get(client: Client, name: str) -> GenericGlobalResource | None:
         raise
 
 
-def _exists(client: Client) -> bool:
+def _gateways(client: Client) -> list[OtherGateway] | None:
+    """Every gateway of the cluster; None where there is no such kind, which is: no Istio."""
     try:
-        client.get(Definition, ROUTES_CRD)
+        return [_other(gateway) for gateway in client.list(Gateway, namespace=ALL_NS)]
     except ApiError as error:
         if error.status.code == httpx2.codes.NOT_FOUND:
-            return False
+            return None
         raise
-    return True
+
+
+def _control_planes(client: Client) -> tuple[str, ...]:
+    found = client.list(Deployment, namespace=ALL_NS, labels={"app": "istiod"})
+    return tuple(sorted({str(one.metadata.namespace) for one in found if one.metadata}))
 
 
 def _owner(space: GenericGlobalResource) -> str:
@@ -184,14 +169,9 @@ def _owner(space: GenericGlobalResource) -> str:
     return str((labels or {}).get(OWNER_LABEL, ""))
 
 
-def _gateways(client: Client, mine: str) -> tuple[OtherGateway, ...]:
-    found = client.list(Gateway, namespace=ALL_NS)
-    return tuple(_other(one) for one in found if one.metadata and one.metadata.namespace != mine)
-
-
 def _other(gateway: GenericNamespacedResource) -> OtherGateway:
     spec = gateway.get("spec") or {}
     hosts = tuple(str(host) for server in spec.get("servers", []) for host in server.get("hosts", []))
     metadata = gateway.metadata
-    name = f"{metadata.namespace}/{metadata.name}" if metadata else ""
-    return OtherGateway(name, spec.get("selector") or {}, hosts)
+    namespace, name = (str(metadata.namespace), str(metadata.name)) if metadata else ("", "")
+    return OtherGateway(namespace, name, spec.get("selector") or {}, hosts)

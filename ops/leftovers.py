@@ -6,8 +6,8 @@ from contextlib import contextmanager
 import httpx2
 import psutil
 from lightkube import ALL_NS, ApiError, Client, ConfigError, KubeConfig
-from lightkube.generic_resource import create_global_resource, create_namespaced_resource
 
+from components.kinds import ConfigMap, Definition, Namespace, Secret
 from components.model.istio import Release
 from components.model.kubeconfig import Target
 from components.model.naming import OWNER_LABEL
@@ -21,13 +21,6 @@ SETTLED = {"deployed", "superseded", "failed", "uninstalled"}
 # it put into every namespace.
 CRD_RELEASE = "istio-base"
 ISTIOD_CONFIG = {"istio.io/config": "true"}
-
-Secret = create_namespaced_resource("", "v1", "Secret", "secrets")
-ConfigMap = create_namespaced_resource("", "v1", "ConfigMap", "configmaps")
-Namespace = create_global_resource("", "v1", "Namespace", "namespaces")
-Definition = create_global_resource(
-    "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions"
-)
 
 
 def end_orphans(marker: str, value: str) -> list[int]:

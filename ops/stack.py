@@ -77,6 +77,7 @@ def pulumi_env(environment: str, needs: Needs, environ: Mapping[str, str] = os.e
         # Plugins come from the toolbox; a look for newer ones costs seconds where there is no internet.
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         "PYTHONPYCACHEPREFIX": str(cache_root() / "pycache"),
+        "PYTHONDONTWRITEBYTECODE": "",  # compiled once, in the cache; empty is how Python says no
     }
     if needs.charts:
         values[CHARTS_VARIABLE] = str(needs.charts)
@@ -186,23 +187,27 @@ class Stack:
         Raises:
             UserError: another update of this stack is running.
         """
-        if self.own:
-            self._unlock()
-            leftovers.end_orphans(OWNER_VARIABLE, self.owner)
-        if not (self.own and self._state_file().exists()):
+        if not self.own:
             self._quiet("stack", "select", "--create", self.name)
-        if self.own and (pending := self._pending()):
+            return
+        self._tidy()
+        self._unlock()
+        leftovers.end_orphans(OWNER_VARIABLE, self.owner)
+        if not self._state_file().exists():
+            self._quiet("stack", "init", self.name, "--no-select")
+        if pending := self._pending():
             self._settle(pending)
 
     def up(self, *, refresh: bool = True) -> None:
         """An update; `refresh` also brings back what has vanished from the cluster."""
-        self._run("up", "--yes", "--skip-preview", *(("--refresh",) if refresh else ()))
+        refreshing = ("--refresh",) if refresh else ()
+        self._run("up", "--yes", "--skip-preview", "--suppress-outputs", *refreshing)
 
     def preview(self) -> None:
-        self._run("preview")
+        self._run("preview", "--suppress-outputs")
 
     def refresh(self) -> None:
-        self._run("refresh", "--yes", "--skip-preview")
+        self._run("refresh", "--yes", "--skip-preview", "--suppress-outputs")
 
     def destroy(self) -> None:
         """Removes everything the stack owns, and the stack; its settings stay.
@@ -217,7 +222,7 @@ class Stack:
         others = leftovers.other_owners(client, self.owner) if self._releases() else []
         if others:
             raise UserError(f"stack {self.name}: {', '.join(others)} use its mesh; take those down first")
-        self._run("destroy", "--yes", "--skip-preview")
+        self._run("destroy", "--yes", "--skip-preview", "--suppress-outputs")
         self._quiet("stack", "rm", self.name, "--yes", "--preserve-config")
         if self._releases():
             leftovers.remove_mesh_remains(client)
@@ -274,20 +279,33 @@ class Stack:
     def _target(self) -> Target:
         return target(self.settings.cluster, self._environ)
 
+    def _stage(self) -> Path:
+        """A copy of the stack file for the CLI to write its salt to: the checkout stays as it is."""
+        if not self.own:
+            return CHECKOUT
+        folder = _folder() / "project"
+        folder.mkdir(exist_ok=True)
+        for source in (CHECKOUT / "Pulumi.yaml", self.file):
+            scratch = folder / f".{source.name}-{os.getpid()}"
+            shutil.copyfile(source, scratch)
+            scratch.replace(folder / source.name)
+        return folder
+
     def _quiet(self, *arguments: str) -> str:
+        """A command that does not run the program; its output."""
         command = ["pulumi", *arguments, "--non-interactive"]
-        done = self._spawn(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        done = self._spawn(command, self._stage(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         output, errors = _wait(done)
-        self._tidy()
         if done.returncode:
             last = (errors or output or "no output").strip().splitlines()[-1]
             raise UserError(f"pulumi {' '.join(arguments[:2])} failed: {last}")
         return output or ""
 
     def _run(self, *arguments: str) -> None:
-        done = self._spawn(["pulumi", *arguments, "--non-interactive", "--suppress-outputs"])
+        """A command that a person watches."""
+        config = ("--config-file", str(self._stage() / self.file.name))
+        done = self._spawn(["pulumi", *arguments, "--non-interactive", *config], CHECKOUT)
         _wait(done)
-        self._tidy()
         if done.returncode:
             raise UserError(
                 f"pulumi {arguments[0]}: {_how(done.returncode)}; the reason is above, "
@@ -295,12 +313,12 @@ class Stack:
             )
 
     def _spawn(
-        self, command: Sequence[str], stdout: int | None = None, stderr: int | None = None
+        self, command: Sequence[str], folder: Path, stdout: int | None = None, stderr: int | None = None
     ) -> subprocess.Popen[str]:
         try:
             return subprocess.Popen(
                 command,
-                cwd=CHECKOUT,
+                cwd=folder,
                 env=self._environ,
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
@@ -314,9 +332,11 @@ class Stack:
             raise UserError("pulumi: not on PATH; `make up` gets it") from None
 
     def _tidy(self) -> None:
-        """Takes the salt out of the stack file again, while nothing in it is encrypted."""
-        if not self.own:
-            return
+        """Takes the salt a plain `pulumi` left out of the stack file, while nothing there is encrypted.
+
+        The state has it too, and `pulumi` finds it there. A salt of another machine's passphrase would
+        be in the way.
+        """
         content = self.file.read_bytes()
         without = SALT.sub(b"", content)
         if without != content and b"secure:" not in content:

@@ -37,6 +37,12 @@ class Client:
         """Whether API server and node are ready; a report of the node from before `since` does not count."""
         return self.wait_api(timeout, alive) and _wait(timeout, alive, lambda: self._node_ready(since))
 
+    def wait_dns(self, timeout: float, alive: Callable[[], bool]) -> bool:
+        """Whether names are resolved: nothing in a cluster starts without."""
+        return _wait(
+            timeout, alive, lambda: serves(self._get("deployment", "coredns", "--namespace=kube-system"))
+        )
+
     def wait_pods(self, timeout: float, since: float, alive: Callable[[], bool]) -> bool:
         """Whether every pod that was there before `since` is ready again, within `timeout` seconds."""
         return _wait(timeout, alive, lambda: are_back(self._get("pods", "--all-namespaces"), since))
@@ -94,6 +100,13 @@ def is_ready(node: JsonObject, since: float) -> bool:
     """Whether a Node says Ready in a report made after `since`; its times are whole seconds."""
     ready = _condition(node, "Ready")
     return ready.get("status") == "True" and _time(ready["lastHeartbeatTime"]) >= int(since)
+
+
+def serves(deployment: JsonObject) -> bool:
+    """Whether a Deployment has a ready pod of its newest template."""
+    status = deployment.get("status", {})
+    current = status.get("observedGeneration") == deployment.get("metadata", {}).get("generation")
+    return current and min(status.get("readyReplicas", 0), status.get("updatedReplicas", 0)) > 0
 
 
 def are_back(pods: JsonObject, since: float) -> bool:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 from pydantic import BaseModel, ConfigDict
 
 from localcluster.tools.catalogue import Download, Tool
@@ -20,7 +20,7 @@ from ops.paths import input_key
 from ops.progress import Progress
 
 PROBE_SECONDS = 2.5
-TIMEOUT = httpx.Timeout(20.0, connect=3.0)
+TIMEOUT = httpx2.Timeout(20.0, connect=3.0)
 CHUNK = 1 << 20
 
 _ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
@@ -56,8 +56,8 @@ def answers(url: str, seconds: float = PROBE_SECONDS) -> bool:
 
     def ask() -> None:
         try:
-            said.append(httpx.head(url, timeout=seconds).status_code < 400)
-        except httpx.HTTPError:
+            said.append(httpx2.head(url, timeout=seconds).status_code < 400)
+        except httpx2.HTTPError:
             said.append(False)
 
     asker = threading.Thread(target=ask, daemon=True)
@@ -161,18 +161,18 @@ class Downloader:
         return counted.hexdigest()
 
     @contextmanager
-    def _answer(self, url: str) -> Iterator[httpx.Response]:
+    def _answer(self, url: str) -> Iterator[httpx2.Response]:
         host = urlsplit(url).netloc
         if host in self._silent:
             raise Unavailable(f"{host} did not answer before")
         try:
-            with httpx.stream("GET", url, timeout=TIMEOUT, follow_redirects=True) as response:
+            with httpx2.stream("GET", url, timeout=TIMEOUT, follow_redirects=True) as response:
                 response.raise_for_status()
                 yield response
-        except httpx.HTTPStatusError as error:
+        except httpx2.HTTPStatusError as error:
             raise Unavailable(f"{url} answered {error.response.status_code}") from None
-        except (httpx.ConnectError, httpx.TimeoutException) as error:
+        except (httpx2.ConnectError, httpx2.TimeoutException) as error:
             self._silent.add(host)
             raise Unavailable(f"{host}: {error or type(error).__name__}") from None
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise Unavailable(f"{url}: {error or type(error).__name__}") from None

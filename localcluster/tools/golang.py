@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -235,7 +234,7 @@ def _follow(stream: IO[str], sink: IO[str], counts: Counts) -> None:
         counts.take(line.strip())
 
 
-def _wait(process: subprocess.Popen[str], seconds: float) -> None:
+def _wait(process: subprocess.Popen[Any], seconds: float) -> None:
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:
@@ -243,22 +242,11 @@ def _wait(process: subprocess.Popen[str], seconds: float) -> None:
 
 
 def _stop(process: subprocess.Popen[Any]) -> None:
-    """End the build's process group, until nobody is left in it."""
+    """End the build's process group: its leader kills the others, and nobody survives the second signal."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, number)
         except ProcessLookupError:
             break
-        deadline = time.monotonic() + GRACE_SECONDS
-        while time.monotonic() < deadline and _group_lives(process):
-            time.sleep(0.05)
+        _wait(process, GRACE_SECONDS)
     process.wait()
-
-
-def _group_lives(process: subprocess.Popen[Any]) -> bool:
-    process.poll()  # reaps the leader, which would otherwise count as alive
-    try:
-        os.killpg(process.pid, 0)
-    except ProcessLookupError:
-        return False
-    return True

@@ -13,21 +13,27 @@ from components.model.manifests import Document, Json, Manifest
 from components.model.plan import Plan
 from tests.model.examples import REMOVE, plan, settings
 
-REFUSED = {
+REFUSED: dict[str, tuple[dict[str, object], str]] = {
     "need-missing": (
         {"services.sqlserver": REMOVE},
-        "pitstop:services.sqlserver: required because customermanagementapi does not start without it, "
-        "e.g. sqlserver: {}",
+        (
+            "pitstop:services.sqlserver: required because customermanagementapi does not start without it, "
+            "e.g. sqlserver: {}"
+        ),
     ),
     "no-requests": (
         {"services.timeservice": {"traffic": {"kind": "bluegreen", "live": "v1"}}},
-        "pitstop:services.timeservice.traffic = bluegreen: timeservice takes no requests the mesh could "
-        "route; remove the key",
+        (
+            "pitstop:services.timeservice.traffic = bluegreen: timeservice takes no requests the mesh could "
+            "route; remove the key"
+        ),
     ),
     "one-version": (
         {"services.sqlserver": {"versions": {"v2": {}}}},
-        "pitstop:services.sqlserver.versions = v2: sqlserver keeps data and has one version; "
-        "valid: versions: {v1: {}}",
+        (
+            "pitstop:services.sqlserver.versions = v2: sqlserver keeps data and has one version; "
+            "valid: versions: {v1: {}}"
+        ),
     ),
     "singleton": (
         {"services.rabbitmq": {"versions": {"v1": {"replicas": 2}}}},

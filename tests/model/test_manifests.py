@@ -14,12 +14,13 @@ SERVICES = list(CATALOGUE.values())
 
 def pick(value: Json, *path: str | int) -> Json:
     for step in path:
-        if isinstance(value, dict) and isinstance(step, str):
-            value = value[step]
-        elif isinstance(value, list) and isinstance(step, int):
-            value = value[step]
-        else:
-            pytest.fail(f"no {step} in {value}")
+        match value, step:
+            case dict(), str():
+                value = value[step]
+            case list(), int():
+                value = value[step]
+            case _:
+                pytest.fail(f"no {step} in {value}")
     return value
 
 

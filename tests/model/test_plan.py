@@ -139,9 +139,7 @@ def test_the_order_in_which_services_are_written_changes_nothing(order: list[str
     services = content["services"]
     assert isinstance(services, dict)
     content["services"] = {name: services[name] for name in order}
-    assert list(plan_for(parse(content), OWNER).documents()) == list(
-        plan_for(settings(), OWNER).documents()
-    )
+    assert list(plan_for(parse(content), OWNER).documents()) == list(plan_for(settings(), OWNER).documents())
 
 
 def test_what_decides_never_imports_pulumi() -> None:

@@ -4,7 +4,6 @@ from components.model import versions
 from components.model.catalogue import CATALOGUE
 from components.model.naming import image, owner, version_label
 from localcluster.images.catalogue import ISTIO_HUB, STANDIN_VERSIONS, standin_tag
-from localcluster.tools.catalogue import ISTIO_VERSION
 from localcluster.tools.pins import read_pins
 from ops.paths import CHECKOUT
 
@@ -12,13 +11,13 @@ from ops.paths import CHECKOUT
 def test_istio_is_the_one_whose_images_are_assembled() -> None:
     assert read_pins(CHECKOUT).istio_revision == versions.ISTIO_TAG
     assert versions.ISTIO_HUB == ISTIO_HUB
-    assert versions.ISTIO == ISTIO_VERSION
 
 
 def test_kubernetes_is_the_one_that_is_built() -> None:
-    assert f"k8s.io/kubernetes {versions.KUBERNETES}" in (
-        CHECKOUT / "localcluster/tools/node/go.mod"
-    ).read_text()
+    assert (
+        f"k8s.io/kubernetes {versions.KUBERNETES}"
+        in (CHECKOUT / "localcluster/tools/node/go.mod").read_text()
+    )
     assert versions.KUBERNETES.startswith(f"{versions.POD_SECURITY}.")
 
 

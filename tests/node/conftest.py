@@ -56,7 +56,11 @@ def cluster(tools: Tools, archive: Path, homes: Path) -> Iterator[Cluster]:
     try:
         made.start()
         made.kubectl("apply", "--filename=-", text=WEBAPP)
-        made.kubectl("rollout", "status", "deployment/webapp", "--timeout=60s")
+        for name in ("default/webapp", "kube-system/coredns"):
+            namespace, _, deployment = name.partition("/")
+            made.kubectl(
+                "rollout", "status", f"deployment/{deployment}", f"--namespace={namespace}", "--timeout=60s"
+            )
         yield made
     finally:
         made.node.destroy()

@@ -79,14 +79,17 @@ def test_after_the_machine_itself_was_killed_a_start_goes_on_with_what_was_kept(
     assert eventually(lambda: recovered(cluster))
 
 
-def test_stop_keeps_state_and_start_returns_when_the_pods_are_back(cluster: Cluster) -> None:
+def test_stop_keeps_state_and_start_waits_for_the_pods(cluster: Cluster) -> None:
     cluster.node.stop()
     assert not cluster.node.status().running
     cluster.node.stop()
 
     cluster.start()
 
-    assert cluster.answers()
+    pods = cluster.objects("pods", "--all-namespaces")["items"]
+    assert pods
+    assert all(one["containerStatuses"][0]["ready"] for one in (pod["status"] for pod in pods))
+    assert eventually(cluster.answers, 10)  # the service's rules follow its pods
 
 
 def test_starting_a_healthy_node_takes_no_time(cluster: Cluster) -> None:

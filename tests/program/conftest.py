@@ -4,13 +4,13 @@ import asyncio
 import json
 import os
 import runpy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pulumi
 import pytest
 import yaml
-from google.protobuf.json_format import MessageToDict
+from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped]
 from pulumi.runtime import mocks, proto, settings
 
 from components import preflight
@@ -69,14 +69,14 @@ class Unasked(mocks.Mocks):
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, object]]:
         raise AssertionError(f"nothing asks for {args.name} here")
 
-    def call(self, args: mocks.MockCallArgs) -> dict[str, object]:
+    def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, object], list[tuple[str, str]] | None]:
         raise AssertionError(f"the program calls no function, and called {args.token}")
 
 
 Run = Callable[[Node], Recorder]
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The variables the program is told things by, and the files they point to."""
     for name in [name for name in os.environ if name.startswith(("PULUMI", "PITSTOP"))]:
@@ -103,14 +103,18 @@ def environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def facts(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Facts], None]]:
+def facts(monkeypatch: pytest.MonkeyPatch) -> Callable[[Facts], None]:
     """What the preflight is to find on the cluster."""
 
     def found(facts: Facts) -> None:
         monkeypatch.setattr(preflight, "look", lambda _plan, _target: facts)
 
-    found(EMPTY_CLUSTER)
     return found
+
+
+def whole_program() -> None:
+    """What the language host runs."""
+    runpy.run_path(str(CHECKOUT / "__main__.py"), run_name="__main__")
 
 
 @pytest.fixture
@@ -119,10 +123,9 @@ def recorder() -> Recorder:
 
 
 @pytest.fixture
-def run(
-    environ: Path, facts: object, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
-) -> Run:
+def run(recorder: Recorder, facts: Callable[[Facts], None], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs `__main__.py` with a stack's values, as the language host would."""
+    facts(EMPTY_CLUSTER)  # a test may say otherwise before it runs the program
 
     def program(content: Node) -> Recorder:
         texts = {
@@ -135,17 +138,13 @@ def run(
         asyncio.set_event_loop(loop)
         engine = mocks.MockEngine(None)
         settings.configure(
-            mocks.MockSettings(
+            mocks.MockSettings(  # type: ignore[no-untyped-call]
                 monitor=recorder, engine=engine, project="pitstop", stack="test", dry_run=False
             )
         )
         settings.set_root_resource(None)  # type: ignore[arg-type]  # a run before this one left its own
         try:
-            loop.run_until_complete(
-                pulumi.runtime.run_in_stack(
-                    lambda: runpy.run_path(str(CHECKOUT / "__main__.py"), run_name="__main__")
-                )
-            )
+            loop.run_until_complete(pulumi.runtime.run_in_stack(whole_program))
         finally:
             loop.close()
             asyncio.set_event_loop(None)

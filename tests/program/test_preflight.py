@@ -32,7 +32,7 @@ class Cluster(ThreadingHTTPServer):
 class Handler(BaseHTTPRequestHandler):
     server: Cluster
 
-    def do_GET(self) -> None:  # noqa: N802 - the library's name
+    def do_GET(self) -> None:
         path = self.path.split("?")[0]
         self.server.asked.append(f"{self.command} {path}")
         time.sleep(self.server.delay)
@@ -80,13 +80,11 @@ def test_an_empty_cluster(cluster: Cluster) -> None:
 
 
 def test_a_cluster_with_a_mesh_and_another_environment(cluster: Cluster) -> None:
-    crd = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/virtualservices.networking.istio.io"
     cluster.objects |= {
         "/api/v1/namespaces/istio-system": {
             "metadata": {"name": "istio-system", "labels": {"pitstop.dev/owner": "pitstop.dev"}}
         },
         "/api/v1/namespaces/pitstop": {"metadata": {"name": "pitstop"}},
-        crd: {"metadata": {"name": "virtualservices.networking.istio.io"}},
         "/apis/apps/v1/deployments": {
             "items": [{"metadata": {"name": "istiod", "namespace": "istio-system"}}]
         },
@@ -105,7 +103,7 @@ def test_a_cluster_with_a_mesh_and_another_environment(cluster: Cluster) -> None
         owners={"istio-system": "pitstop.dev", "pitstop": ""},
         istio=True,
         control_planes=("istio-system",),
-        gateways=(preflight.OtherGateway("other/webapp", {"istio": "x"}, ("a.example.org",)),),
+        gateways=(preflight.OtherGateway("other", "webapp", {"istio": "x"}, ("a.example.org",)),),
     )
 
 

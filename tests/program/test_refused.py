@@ -76,9 +76,7 @@ def test_charts_that_are_not_there(run: Run, recorder: Recorder, canary: Node, e
     assert "no chart cni there" in refused(run, recorder, canary)
 
 
-def test_no_kubeconfig(
-    run: Run, recorder: Recorder, canary: Node, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_kubeconfig(run: Run, recorder: Recorder, canary: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PITSTOP_KUBECONFIG")
     assert "PITSTOP_KUBECONFIG: not set" in refused(run, recorder, canary)
 
@@ -87,32 +85,42 @@ MESH: dict[str, tuple[dict[str, object], Facts, str]] = {
     "existing on a cluster without Istio": (
         {"mesh": {"kind": "existing"}},
         Facts({}, istio=False, control_planes=()),
-        "pitstop:mesh.kind = existing: the cluster has no Istio (no virtualservices.networking.istio.io); "
-        "valid here: helm",
+        (
+            "pitstop:mesh.kind = existing: the cluster has no Istio "
+            "(nothing there knows networking.istio.io); valid here: helm"
+        ),
     ),
     "helm where another stack owns the mesh": (
         {"namespace": "other"},
         Facts({"istio-system": "pitstop.dev"}, istio=True, control_planes=("istio-system",)),
-        f"pitstop:mesh.kind = helm: namespace istio-system belongs to pitstop.dev, this stack is {OWNER}; "
-        "valid here: existing",
+        (
+            "pitstop:mesh.kind = helm: namespace istio-system belongs to pitstop.dev, "
+            f"this stack is {OWNER}; valid here: existing"
+        ),
     ),
     "helm where somebody installed Istio by hand": (
         {},
         Facts({"istio-system": ""}, istio=True, control_planes=("istio-system",)),
-        f"pitstop:mesh.kind = helm: namespace istio-system belongs to someone else, this stack is {OWNER}; "
-        "valid here: existing",
+        (
+            "pitstop:mesh.kind = helm: namespace istio-system belongs to someone else, "
+            f"this stack is {OWNER}; valid here: existing"
+        ),
     ),
     "helm beside an Istio in a namespace of its own": (
         {},
         Facts({}, istio=True, control_planes=("aks-istio-system",)),
-        "pitstop:mesh.kind = helm: the cluster has an Istio already, in namespace aks-istio-system; "
-        "valid here: existing",
+        (
+            "pitstop:mesh.kind = helm: the cluster has an Istio already, in namespace aks-istio-system; "
+            "valid here: existing"
+        ),
     ),
     "a namespace of another environment": (
         {"mesh": {"kind": "existing"}},
         Facts({"pitstop": "pitstop.dev"}, istio=True, control_planes=()),
-        "pitstop:namespace = pitstop: the namespace is there and belongs to pitstop.dev; choose another, "
-        "e.g. pitstop-2",
+        (
+            "pitstop:namespace = pitstop: the namespace is there and belongs to pitstop.dev; choose another, "
+            "e.g. pitstop-2"
+        ),
     ),
     "a host another environment serves": (
         {"mesh": {"kind": "existing"}},
@@ -120,10 +128,12 @@ MESH: dict[str, tuple[dict[str, object], Facts, str]] = {
             {},
             istio=True,
             control_planes=(),
-            gateways=(OtherGateway("other/webapp", {"istio": "ingressgateway"}, ("*",)),),
+            gateways=(OtherGateway("other", "webapp", {"istio": "ingressgateway"}, ("*",)),),
         ),
-        "pitstop:ingress.hosts = *: gateway other/webapp serves it already; choose another, e.g. "
-        "pitstop.example.org",
+        (
+            "pitstop:ingress.hosts = *: gateway other/webapp serves it already; choose another, e.g. "
+            "pitstop.example.org"
+        ),
     ),
 }
 
@@ -146,8 +156,8 @@ def test_a_cluster_this_environment_must_not_change(
             istio=True,
             control_planes=("istio-system",),
             gateways=(
-                OtherGateway("other/a", {"istio": "other"}, ("*",)),
-                OtherGateway("other/b", {"istio": "ingressgateway"}, ("b.example.org",)),
+                OtherGateway("other", "a", {"istio": "other"}, ("*",)),
+                OtherGateway("other", "b", {"istio": "ingressgateway"}, ("b.example.org",)),
             ),
         ),
     ],

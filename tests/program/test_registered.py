@@ -2,11 +2,13 @@
 
 import base64
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from pulumi.runtime import rpc
 
+from components.preflight import Facts
 from tests.model.examples import Node, plan, raw
 from tests.program.conftest import Recorder, Run
 
@@ -135,10 +137,7 @@ def test_parts_belong_to_components(run: Run, canary: Node) -> None:
     assert parents["Release", "istiod"] == "pitstop:mesh:Mesh"
 
 
-def test_a_mesh_that_is_there_already_is_not_installed(run: Run, facts: object, canary: Node) -> None:
-    from components.preflight import Facts
-
-    assert callable(facts)
+def test_a_mesh_that_is_there_already_is_not_installed(run: Run, facts: Callable[[Facts], None]) -> None:
     facts(Facts(owners={"istio-system": ""}, istio=True, control_planes=("istio-system",)))
     recorder = run(raw({"mesh": {"kind": "existing"}}))
     assert recorder.of("Release") == {}
