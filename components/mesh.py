@@ -3,11 +3,9 @@
 from pathlib import Path
 
 import pulumi
-from pulumi_kubernetes.helm.v3 import Release
 
-from components.model.istio import INSTALL_SECONDS, MeshPlan
-from components.model.istio import Release as ReleasePlan
-from components.registering import child, register
+from components.model.istio import INSTALL_SECONDS, MeshPlan, Release
+from components.registering import child, kubernetes, register
 
 
 class Mesh(pulumi.ComponentResource):
@@ -20,7 +18,7 @@ class Mesh(pulumi.ComponentResource):
     ) -> None:
         super().__init__("pitstop:mesh:Mesh", name, None, opts)
         namespaces = {manifest.name: register(manifest, child(self)) for manifest in plan.namespaces}
-        releases: dict[str, Release] = {}
+        releases: dict[str, pulumi.Resource] = {}
         for release in plan.releases:
             after = (namespaces[release.namespace], *(releases[other] for other in release.after))
             releases[release.name] = self._install(release, charts, after)
@@ -28,13 +26,13 @@ class Mesh(pulumi.ComponentResource):
         self.ready = (*releases.values(), mtls)
         self.register_outputs({})
 
-    def _install(self, release: ReleasePlan, charts: Path, after: tuple[pulumi.Resource, ...]) -> Release:
-        return Release(
-            release.name,
-            name=release.name,
-            chart=str(charts / release.chart),
-            namespace=release.namespace,
-            values=dict(release.values),
-            timeout=INSTALL_SECONDS,
-            opts=child(self, *after),
-        )
+    def _install(self, release: Release, charts: Path, after: tuple[pulumi.Resource, ...]) -> pulumi.Resource:
+        inputs = {
+            "name": release.name,
+            "chart": str(charts / release.chart),
+            "namespace": release.namespace,
+            "values": dict(release.values),
+            "timeout": INSTALL_SECONDS,
+            "compat": "true",  # with the releases of Helm 3
+        }
+        return kubernetes("helm.sh/v3:Release", release.name, inputs, child(self, *after))

@@ -153,8 +153,8 @@ def _gateways(client: Client) -> list[OtherGateway] | None:
     """Every gateway of the cluster; None where there is no such kind, which is: no Istio."""
     try:
         return [_other(gateway) for gateway in client.list(Gateway, namespace=ALL_NS)]
-    except ApiError as error:
-        if error.status.code == httpx2.codes.NOT_FOUND:
+    except httpx2.HTTPStatusError as error:  # for a group it does not know, the server answers no Status
+        if error.response.status_code == httpx2.codes.NOT_FOUND:
             return None
         raise
 

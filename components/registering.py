@@ -1,22 +1,20 @@
-"""From a manifest to a registered resource. Native kinds are typed resources, Istio's are custom ones."""
+"""From a manifest to a registered resource.
 
-import re
-from collections.abc import Callable, Iterable, Mapping
+Resources are named by their type token, `kubernetes:apps/v1:Deployment`, and not made through the SDK's
+class of that name: engine, provider, policies and diffs see the same typed resource, and importing the
+classes would take longer (0.4 s of processor time) than everything else the program does before its
+first registration. What the classes would check, builders and mypy have.
+"""
+
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 
 import pulumi
-from pulumi_kubernetes.apiextensions import CustomResource
-from pulumi_kubernetes.apps.v1 import Deployment
-from pulumi_kubernetes.core.v1 import Namespace, Secret, Service, ServiceAccount
 
 from components.model.manifests import Manifest, SecretTemplate
 
-NATIVE: Mapping[str, Callable[..., pulumi.Resource]] = {
-    "Deployment": Deployment,
-    "Namespace": Namespace,
-    "Service": Service,
-    "ServiceAccount": ServiceAccount,
-}
+Inputs = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,36 +29,38 @@ class Ground:
         return Ground(self.namespace, (*self.ready, *more))
 
 
-_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
-
-
 def child(parent: pulumi.Resource, *depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
     """Options of a part of a component; the provider is inherited."""
     return pulumi.ResourceOptions(parent=parent, depends_on=list(depends_on))
 
 
+def kubernetes(kind: str, name: str, inputs: Inputs, opts: pulumi.ResourceOptions) -> pulumi.Resource:
+    """A resource of the Kubernetes provider, in the version that belongs to the SDK."""
+    pinned = pulumi.ResourceOptions(version=version("pulumi-kubernetes"))
+    return pulumi.CustomResource(
+        f"kubernetes:{kind}", name, dict(inputs), pulumi.ResourceOptions.merge(opts, pinned)
+    )
+
+
 def register(manifest: Manifest, opts: pulumi.ResourceOptions) -> pulumi.Resource:
     """One object of the plan."""
-    document = manifest.document()
-    if manifest.kind in NATIVE:
-        fields = {_HUMP.sub("_", key).lower(): document[key] for key in manifest.body}
-        return NATIVE[manifest.kind](manifest.key, metadata=document["metadata"], **fields, opts=opts)
-    return CustomResource(
-        manifest.key,
-        api_version=manifest.api_version,
-        kind=manifest.kind,
-        metadata=manifest.metadata,
-        spec=document["spec"],
-        opts=opts,
-    )
+    return kubernetes(_token(manifest.api_version, manifest.kind), manifest.key, manifest.document(), opts)
 
 
 def register_secret(
     template: SecretTemplate, values: Mapping[str, pulumi.Output[str]], opts: pulumi.ResourceOptions
 ) -> pulumi.Resource:
-    """A Kubernetes Secret; its texts are filled in where the values are known, and stay secret."""
+    """A Kubernetes Secret; its texts are as secret as the values they are filled with."""
     needed = {name: values[name] for name in template.values_needed()}
-    texts = pulumi.Output.all(**needed).apply(template.filled)
-    metadata = template.document(dict.fromkeys(needed, ""))["metadata"]
-    build: Callable[..., pulumi.Resource] = Secret
-    return build(template.key, metadata=metadata, string_data=pulumi.Output.secret(texts), opts=opts)
+    texts: pulumi.Output[dict[str, str]] = pulumi.Output.all(**needed).apply(template.filled)
+    document = template.document(dict.fromkeys(needed, ""))
+    hidden = pulumi.ResourceOptions(additional_secret_outputs=["data", "stringData"])
+    opts = pulumi.ResourceOptions.merge(opts, hidden)
+    return kubernetes(
+        "core/v1:Secret", template.key, {**document, "stringData": texts}, opts
+    )
+
+
+def _token(api_version: str, kind: str) -> str:
+    """The core group has no name in Kubernetes and is called `core` in Pulumi."""
+    return f"{api_version if '/' in api_version else f'core/{api_version}'}:{kind}"

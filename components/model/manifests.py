@@ -71,7 +71,7 @@ class SecretTemplate:
     def document(self, values: Mapping[str, str]) -> Document:
         """The whole object, with whatever `values` says in place of secrets."""
         manifest = Manifest(self.key, "v1", "Secret", self.name, self.namespace, self.labels)
-        return manifest.document() | {"stringData": dict(self.filled(values)), "type": "Opaque"}
+        return manifest.document() | {"stringData": dict(self.filled(values))}
 
 
 def labels(service: str, version: str = "") -> dict[str, str]:
