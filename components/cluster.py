@@ -3,15 +3,16 @@
 import json
 
 import pulumi
-import pulumi_kubernetes as kubernetes
 
 from components.model.kubeconfig import Target
+from components.registering import PROVIDER_VERSION
 
 
-def provider(target: Target) -> kubernetes.Provider:
+def provider(target: Target) -> pulumi.ProviderResource:
     """A provider for one cluster. Its identity, not its kubeconfig, decides what is the same cluster."""
-    return kubernetes.Provider(
-        "cluster",
-        kubeconfig=pulumi.Output.secret(json.dumps(target.kubeconfig(), sort_keys=True)),
-        cluster_identifier=target.identity,
-    )
+    inputs = {
+        "kubeconfig": pulumi.Output.secret(json.dumps(target.kubeconfig(), sort_keys=True)),
+        "clusterIdentifier": target.identity,
+    }
+    opts = pulumi.ResourceOptions(version=PROVIDER_VERSION)
+    return pulumi.ProviderResource("kubernetes", "cluster", inputs, opts)

@@ -7,16 +7,11 @@ at a time, with half an environment made.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-import httpx2
-from lightkube import ALL_NS, ApiError, Client, ConfigError, KubeConfig
-from lightkube.generic_resource import GenericGlobalResource, GenericNamespacedResource
-
-from components.kinds import Deployment, Gateway, Namespace
+from components import api
 from components.model.explain import key_path
 from components.model.findings import Finding, RefusedError
 from components.model.istio import GATEWAY_NAMESPACE
 from components.model.kubeconfig import Target
-from components.model.manifests import Json
 from components.model.naming import OWNER_LABEL
 from components.model.plan import Plan
 
@@ -29,7 +24,7 @@ class OtherGateway:
 
     namespace: str
     name: str
-    selector: Mapping[str, Json]
+    selector: Mapping[str, str]
     hosts: tuple[str, ...]
 
 
@@ -106,19 +101,10 @@ def look(plan: Plan, target: Target) -> Facts:
         RefusedError: it does not answer, or not to us.
     """
     try:
-        client = Client(
-            config=KubeConfig.from_dict(target.kubeconfig()),
-            timeout=httpx2.Timeout(SECONDS),
-        )
-        return _facts(client, plan)
-    except ApiError as error:
-        raise _unreachable(target, f"refuses: {error.status.message}") from None
-    except httpx2.TimeoutException:
-        raise _unreachable(target, f"does not answer within {SECONDS:.0f} s") from None
-    except httpx2.HTTPError as error:
-        raise _unreachable(target, f"does not answer ({error})") from None
-    except (ConfigError, OSError, ValueError) as error:
-        raise _unreachable(target, f"cannot be asked ({error})") from None
+        with api.connect(target, SECONDS) as reader:
+            return _facts(reader, plan)
+    except api.Unanswered as error:
+        raise _unreachable(target, str(error)) from None
 
 
 def _unreachable(target: Target, reason: str) -> RefusedError:
@@ -128,50 +114,49 @@ def _unreachable(target: Target, reason: str) -> RefusedError:
     return RefusedError([Finding("unreachable", target.said_by, message, target.context)])
 
 
-def _facts(client: Client, plan: Plan) -> Facts:
+def _facts(reader: api.Reader, plan: Plan) -> Facts:
     wide = {plan.root_namespace, GATEWAY_NAMESPACE} if plan.mesh else set()
-    spaces = {name: _namespace(client, name) for name in sorted({plan.namespace.name} | wide)}
-    gateways = _gateways(client)
+    spaces = {
+        name: api.read(reader, f"/api/v1/namespaces/{name}") for name in sorted({plan.namespace.name} | wide)
+    }
+    gateways = api.read(reader, "/apis/networking.istio.io/v1/gateways")
     return Facts(
-        owners={name: _owner(space) for name, space in spaces.items() if space is not None},
+        owners={name: _labels(space).get(OWNER_LABEL, "") for name, space in spaces.items() if space},
         istio=gateways is not None,
-        control_planes=_control_planes(client) if plan.mesh else (),
-        gateways=tuple(one for one in gateways or () if one.namespace != plan.namespace.name),
+        control_planes=_control_planes(reader) if plan.mesh else (),
+        gateways=tuple(
+            other for other in map(_gateway, _items(gateways)) if other.namespace != plan.namespace.name
+        ),
     )
 
 
-def _namespace(client: Client, name: str) -> GenericGlobalResource | None:
-    try:
-        return client.get(Namespace, name)
-    except ApiError as error:
-        if error.status.code == httpx2.codes.NOT_FOUND:
-            return None
-        raise
+def _control_planes(reader: api.Reader) -> tuple[str, ...]:
+    found = api.read(reader, "/apis/apps/v1/deployments", labelSelector="app=istiod")
+    return tuple(sorted({str(_map(one.get("metadata")).get("namespace")) for one in _items(found)}))
 
 
-def _gateways(client: Client) -> list[OtherGateway] | None:
-    """Every gateway of the cluster; None where there is no such kind, which is: no Istio."""
-    try:
-        return [_other(gateway) for gateway in client.list(Gateway, namespace=ALL_NS)]
-    except httpx2.HTTPStatusError as error:  # for a group it does not know, the server answers no Status
-        if error.response.status_code == httpx2.codes.NOT_FOUND:
-            return None
-        raise
+def _gateway(found: api.Object) -> OtherGateway:
+    metadata, spec = _map(found.get("metadata")), _map(found.get("spec"))
+    hosts = [host for server in _list(spec.get("servers")) for host in _list(_map(server).get("hosts"))]
+    return OtherGateway(
+        str(metadata.get("namespace")),
+        str(metadata.get("name")),
+        {key: str(value) for key, value in _map(spec.get("selector")).items()},
+        tuple(str(host) for host in hosts),
+    )
 
 
-def _control_planes(client: Client) -> tuple[str, ...]:
-    found = client.list(Deployment, namespace=ALL_NS, labels={"app": "istiod"})
-    return tuple(sorted({str(one.metadata.namespace) for one in found if one.metadata}))
+def _labels(found: api.Object) -> dict[str, str]:
+    return {key: str(value) for key, value in _map(_map(found.get("metadata")).get("labels")).items()}
 
 
-def _owner(space: GenericGlobalResource) -> str:
-    labels = space.metadata.labels if space.metadata else None
-    return str((labels or {}).get(OWNER_LABEL, ""))
+def _items(found: api.Object | None) -> list[api.Object]:
+    return [_map(one) for one in _list((found or {}).get("items"))]
 
 
-def _other(gateway: GenericNamespacedResource) -> OtherGateway:
-    spec = gateway.get("spec") or {}
-    hosts = tuple(str(host) for server in spec.get("servers", []) for host in server.get("hosts", []))
-    metadata = gateway.metadata
-    namespace, name = (str(metadata.namespace), str(metadata.name)) if metadata else ("", "")
-    return OtherGateway(namespace, name, spec.get("selector") or {}, hosts)
+def _map(value: object) -> api.Object:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []

@@ -16,6 +16,8 @@ from components.model.manifests import Manifest, SecretTemplate
 
 Inputs = Mapping[str, object]
 
+PROVIDER_VERSION = version("pulumi-kubernetes")  # looked up once: it reads the package's files
+
 
 @dataclass(frozen=True, slots=True)
 class Ground:
@@ -36,7 +38,7 @@ def child(parent: pulumi.Resource, *depends_on: pulumi.Resource) -> pulumi.Resou
 
 def kubernetes(kind: str, name: str, inputs: Inputs, opts: pulumi.ResourceOptions) -> pulumi.Resource:
     """A resource of the Kubernetes provider, in the version that belongs to the SDK."""
-    pinned = pulumi.ResourceOptions(version=version("pulumi-kubernetes"))
+    pinned = pulumi.ResourceOptions(version=PROVIDER_VERSION)
     return pulumi.CustomResource(
         f"kubernetes:{kind}", name, dict(inputs), pulumi.ResourceOptions.merge(opts, pinned)
     )
@@ -56,9 +58,7 @@ def register_secret(
     document = template.document(dict.fromkeys(needed, ""))
     hidden = pulumi.ResourceOptions(additional_secret_outputs=["data", "stringData"])
     opts = pulumi.ResourceOptions.merge(opts, hidden)
-    return kubernetes(
-        "core/v1:Secret", template.key, {**document, "stringData": texts}, opts
-    )
+    return kubernetes("core/v1:Secret", template.key, {**document, "stringData": texts}, opts)
 
 
 def _token(api_version: str, kind: str) -> str:

@@ -92,20 +92,25 @@ def up(name: str, *, yes: bool, requests: int) -> None:
 
 
 def down(name: str, *, yes: bool) -> None:
-    """Remove what `up` made: our own cluster whole, and from somebody else's what the stack owns."""
+    """Remove what `up` made.
+
+    A cluster of our own is removed whole, with the stack that owns its mesh. From a cluster of somebody
+    else's, or one shared with another stack, only what the stack owns is removed.
+    """
     progress = Progress()
     with _alone():
         environment = Environment.read(name)
-        if isinstance(environment.choice, External):
+        if isinstance(environment.choice, External) or environment.settings.mesh.kind == "existing":
             clusters.confirm(environment.choice, environment.settings, yes=yes)
+            stack = environment.stack(toolbox.ensure(("engine",), progress), progress)
             with progress.step("removing what the stack owns"):
-                stack = environment.stack(toolbox.ensure(("engine",), progress), progress)
                 stack.ensure()
                 stack.destroy()
+            return
         with progress.step("removing this checkout's cluster and state"):
             clusters.take_down(environment.choice)
-        shutil.rmtree(checkout_dir(), ignore_errors=True)
-        _lock_file().unlink(missing_ok=True)
+            shutil.rmtree(checkout_dir(), ignore_errors=True)
+            _lock_file().unlink(missing_ok=True)
 
 
 def stop(name: str) -> None:

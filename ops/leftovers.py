@@ -7,11 +7,11 @@ import httpx2
 import psutil
 from lightkube import ALL_NS, ApiError, Client, ConfigError, KubeConfig
 
-from components.kinds import ConfigMap, Definition, Namespace, Secret
 from components.model.istio import Release
 from components.model.kubeconfig import Target
 from components.model.naming import OWNER_LABEL
 from ops.errors import UserError
+from ops.kinds import ConfigMap, Definition, Namespace, Secret
 
 SECONDS = 10.0
 # Helm keeps one Secret for each revision of a release; these states are final, every other one means

@@ -131,6 +131,7 @@ def _apiserver() -> tuple[str, ...]:
         f"--advertise-address={NODE_IP}",
         f"--secure-port={API_PORT}",
         "--authorization-mode=Node,RBAC",
+        "--allow-privileged=true",  # as everywhere: Pod Security decides who may
         "--enable-admission-plugins=NodeRestriction",
         f"--client-ca-file={PKI_DIR}/ca.crt",
         "--etcd-servers=https://127.0.0.1:2379",

@@ -1,6 +1,7 @@
 """A node of the tests' own, beside whatever else runs on this machine."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -42,11 +43,21 @@ def archive() -> Path:
 def homes() -> Iterator[Path]:
     """Where the nodes of this run live; nothing is left of it."""
     folder = cache_root() / "tests" / f"{os.getpid()}"
+    _remove_left_behind(folder.parent)
     folder.mkdir(parents=True)
     yield folder
     folder.rmdir()
     with suppress(OSError):  # another run has its own beside it
         folder.parent.rmdir()
+
+
+def _remove_left_behind(folder: Path) -> None:
+    """A test run that was killed could not end its nodes."""
+    for run in folder.glob("[0-9]*"):
+        if not Path("/proc", run.name).exists():
+            for home in run.glob("[a-z]*"):
+                EmbeddedNode(home).destroy()
+            shutil.rmtree(run, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

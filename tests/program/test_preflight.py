@@ -1,12 +1,14 @@
 """What is asked of a cluster, against an API server of the test's own."""
 
 import contextlib
+import dataclasses
 import json
 import re
 import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +29,7 @@ class Cluster(ThreadingHTTPServer):
         self.status = 200
         self.delay = 0.0
         self.asked: list[str] = []
+        self.tokens: list[str] = []
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -35,6 +38,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = self.path.split("?")[0]
         self.server.asked.append(f"{self.command} {path}")
+        self.server.tokens.append(self.headers.get("Authorization", ""))
         time.sleep(self.server.delay)
         found = self.server.objects.get(path)
         code = self.server.status if self.server.status != 200 or found is not None else 404
@@ -144,3 +148,35 @@ def test_a_certificate_that_cannot_be_read() -> None:
         {},
     )
     assert line_of(target).startswith("pitstop:cluster = here: the API server https://127.0.0.1:9 cannot be")
+
+
+def test_a_token_is_sent(cluster: Cluster, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("from-a-file\n")
+    for user in ({"token": "from-the-text"}, {"tokenFile": str(tmp_path / "token")}):
+        preflight.look(plan(), dataclasses.replace(address(cluster), user=user))
+    assert set(cluster.tokens) == {"Bearer from-the-text", "Bearer from-a-file"}
+
+
+def test_a_kubeconfig_that_asks_for_a_program_is_left_to_a_library(cluster: Cluster, tmp_path: Path) -> None:
+    program = tmp_path / "login"
+    program.write_text('#!/bin/sh\necho \'{"status": {"token": "from-a-program"}}\'\n')
+    program.chmod(0o755)
+    login = {"apiVersion": "client.authentication.k8s.io/v1beta1", "command": str(program)}
+    facts = preflight.look(plan(), dataclasses.replace(address(cluster), user={"exec": login}))
+    assert facts.owners == {}
+    assert "Bearer from-a-program" in cluster.tokens
+
+
+def test_a_program_that_is_not_there(cluster: Cluster) -> None:
+    login = {"apiVersion": "client.authentication.k8s.io/v1beta1", "command": "/nowhere/login"}
+    line = line_of(dataclasses.replace(address(cluster), user={"exec": login}))
+    assert "does not answer" in line
+    assert "/nowhere/login" in line
+
+
+def test_this_machine_is_not_reached_through_a_proxy(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    assert preflight.look(plan(), address(cluster)).istio is False

@@ -1,4 +1,4 @@
-"""Kinds of the Kubernetes API as they are read: plain data, without the import cost of typed models.
+"""Kinds of the Kubernetes API as plain data, without the import cost of typed models.
 
 Declared once, because lightkube knows one class for each kind in a process.
 """
@@ -11,5 +11,3 @@ Definition = create_global_resource(
 )
 ConfigMap = create_namespaced_resource("", "v1", "ConfigMap", "configmaps")
 Secret = create_namespaced_resource("", "v1", "Secret", "secrets")
-Deployment = create_namespaced_resource("apps", "v1", "Deployment", "deployments")
-Gateway = create_namespaced_resource("networking.istio.io", "v1", "Gateway", "gateways")
