@@ -51,30 +51,30 @@ def check(plan: Plan, owner: str, target: Target) -> None:
 
 def judge(plan: Plan, owner: str, facts: Facts) -> Iterator[Finding]:
     """What the facts forbid. Pure."""
-    mesh, namespace = key_path(("mesh", "kind")), plan.namespace.name
-    root = plan.root_namespace
-    if plan.mesh is None and not facts.istio:
-        yield Finding(
-            "no-mesh",
-            mesh,
-            "the cluster has no Istio (nothing there knows networking.istio.io); valid here: helm",
-            "existing",
-        )
-    if plan.mesh is not None:
-        for name in (root, GATEWAY_NAMESPACE):
-            if facts.owners.get(name, owner) != owner:
-                who = facts.owners[name] or "someone else"
-                text = f"namespace {name} belongs to {who}, this stack is {owner}; valid here: existing"
-                yield Finding("foreign-mesh", mesh, text, "helm")
-        for other in facts.control_planes:
-            if other != root:
-                text = f"the cluster has an Istio already, in namespace {other}; valid here: existing"
-                yield Finding("foreign-mesh", mesh, text, "helm")
+    reason = _no_mesh(facts) if plan.mesh is None else _foreign_mesh(plan.root_namespace, owner, facts)
+    if reason:
+        asked, instead = ("existing", "helm") if plan.mesh is None else ("helm", "existing")
+        yield Finding("mesh", key_path(("mesh", "kind")), f"{reason}; valid here: {instead}", asked)
+    else:
+        yield from _taken_hosts(plan, facts.gateways)
+    namespace = plan.namespace.name
     if facts.owners.get(namespace, owner) != owner:
         who = facts.owners[namespace] or "someone else"
         text = f"the namespace is there and belongs to {who}; choose another, e.g. {namespace}-2"
         yield Finding("foreign-namespace", key_path(("namespace",)), text, namespace)
-    yield from _taken_hosts(plan, facts.gateways)
+
+
+def _no_mesh(facts: Facts) -> str:
+    return "" if facts.istio else "the cluster has no Istio (nothing there knows networking.istio.io)"
+
+
+def _foreign_mesh(root: str, owner: str, facts: Facts) -> str:
+    for name in (root, GATEWAY_NAMESPACE):
+        if facts.owners.get(name, owner) != owner:
+            who = facts.owners[name] or "someone else"
+            return f"namespace {name} belongs to {who}, this stack is {owner}"
+    elsewhere = [namespace for namespace in facts.control_planes if namespace != root]
+    return f"the cluster has an Istio already, in namespace {elsewhere[0]}" if elsewhere else ""
 
 
 def _taken_hosts(plan: Plan, others: tuple[OtherGateway, ...]) -> Iterator[Finding]:

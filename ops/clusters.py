@@ -63,9 +63,8 @@ def choose(settings: Settings) -> Choice:
     Raises:
         UserError: no cluster can be had here.
     """
-    named = asked()
-    if named is not None and named.kubeconfig.resolve() in (node().kubeconfig, _kind_kubeconfig()):
-        named = None  # `make env` names our own cluster by the variable; it stays ours
+    # `make env` names our own cluster by the variable; it stays ours.
+    named = asked(own=(node().kubeconfig, _kind_kubeconfig()))
     if named is None and isinstance(settings.cluster, KubeconfigCluster):
         path = Path(settings.cluster.path).expanduser()
         return External(kubeconfig=path, context=settings.cluster.context)

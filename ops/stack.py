@@ -286,9 +286,7 @@ class Stack:
         folder = _folder() / "project"
         folder.mkdir(exist_ok=True)
         for source in (CHECKOUT / "Pulumi.yaml", self.file):
-            scratch = folder / f".{source.name}-{os.getpid()}"
-            shutil.copyfile(source, scratch)
-            scratch.replace(folder / source.name)
+            _write(folder / source.name, _without_salt(source.read_bytes()))
         return folder
 
     def _quiet(self, *arguments: str) -> str:
@@ -338,11 +336,19 @@ class Stack:
         be in the way.
         """
         content = self.file.read_bytes()
-        without = SALT.sub(b"", content)
-        if without != content and b"secure:" not in content:
-            scratch = self.file.with_name(f".{self.file.name}-{os.getpid()}")
-            scratch.write_bytes(without)
-            scratch.replace(self.file)
+        if (without := _without_salt(content)) != content:
+            _write(self.file, without)
+
+
+def _without_salt(content: bytes) -> bytes:
+    """A stack file without its salt; while something in it is encrypted, the salt stays."""
+    return content if b"secure:" in content else SALT.sub(b"", content)
+
+
+def _write(path: Path, content: bytes) -> None:
+    scratch = path.with_name(f".{path.name}-{os.getpid()}")
+    scratch.write_bytes(content)
+    scratch.replace(path)
 
 
 def _wait(process: subprocess.Popen[str]) -> tuple[str | None, str | None]:

@@ -27,7 +27,8 @@ leaf() {
         mkdir -p "$cgroup/init"
         echo $$ >"$cgroup/init/cgroup.procs"
         for controller in $(cat "$cgroup/cgroup.controllers"); do
-            echo "+$controller" >"$cgroup/cgroup.subtree_control"
+            # One that pods do not need may refuse; that those they need arrive was looked at before.
+            { echo "+$controller" >"$cgroup/cgroup.subtree_control"; } 2>/dev/null || :
         done
     fi
     exec unshare --pid --fork sh "$0" machine "$state" "$root"

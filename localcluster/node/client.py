@@ -104,9 +104,10 @@ def is_ready(node: JsonObject, since: float) -> bool:
 
 def serves(deployment: JsonObject) -> bool:
     """Whether a Deployment has a ready pod of its newest template."""
-    status = deployment.get("status", {})
-    current = status.get("observedGeneration") == deployment.get("metadata", {}).get("generation")
-    return current and min(status.get("readyReplicas", 0), status.get("updatedReplicas", 0)) > 0
+    status, metadata = deployment.get("status", {}), deployment.get("metadata", {})
+    if "generation" not in metadata or status.get("observedGeneration") != metadata["generation"]:
+        return False
+    return bool(status.get("readyReplicas", 0) and status.get("updatedReplicas", 0))
 
 
 def are_back(pods: JsonObject, since: float) -> bool:

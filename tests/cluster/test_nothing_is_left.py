@@ -1,8 +1,9 @@
 """A second checkout comes up beside this one, and its `down` leaves the machine as it was."""
 
-import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -12,6 +13,13 @@ from ops.paths import CHECKOUT, cache_root
 from tests.cluster.conftest import Running, pitstop
 
 
+def network_namespaces() -> Iterator[str]:
+    for process in psutil.process_iter():
+        # A process may end while it is looked at, and some of the machine's own cannot be.
+        with suppress(OSError):
+            yield str(Path(f"/proc/{process.pid}/ns/net").readlink())
+
+
 def traces() -> dict[str, set[str]]:
     """What a node could leave on the machine."""
     links = subprocess.run(["ip", "-o", "link"], capture_output=True, text=True, check=True).stdout
@@ -19,11 +27,7 @@ def traces() -> dict[str, set[str]]:
         "mounts": set(Path("/proc/self/mounts").read_text().splitlines()),
         "interfaces": {line.split(":")[1].strip() for line in links.splitlines()},
         "cgroups": {str(path) for path in Path("/sys/fs/cgroup").glob("**/pitstop-*")},
-        "namespaces": {
-            str(Path(f"/proc/{process.pid}/ns/net").readlink())
-            for process in psutil.process_iter()
-            if os.path.lexists(f"/proc/{process.pid}/ns/net")
-        },
+        "namespaces": set(network_namespaces()),
         "checkouts": {path.name for path in (cache_root() / "checkouts").iterdir()},
     }
 

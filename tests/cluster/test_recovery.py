@@ -45,7 +45,7 @@ def test_a_killed_process_of_the_node_comes_back(running: Running, name: str) ->
     node = clusters.node()
     before = {one.name: one for one in node.status().services}[name]
     assert before.up
-    node.run("kill", "-KILL", str(before.pid))
+    node.run("sh", "-c", f"kill -KILL {before.pid}")
     deadline = time.monotonic() + BACK_SECONDS
     while True:
         after = {one.name: one for one in node.status().services}.get(name)

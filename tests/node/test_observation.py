@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from localcluster.node.cgroups import Subtree, hierarchies
-from localcluster.node.client import are_back, is_ready
+from localcluster.node.client import are_back, is_ready, serves
 from localcluster.node.rootfs import network_settings, simulated
 from localcluster.node.supervision import parse, parse_versions, suspect
 from ops.errors import UserError
@@ -183,3 +183,20 @@ def test_versions_are_read_from_what_programs_say() -> None:
         "containerd": "1.6.20~ds1",
         "runc": "1.1.5+ds1",
     }
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ({"observedGeneration": 2, "readyReplicas": 1, "updatedReplicas": 1}, True),
+        ({"observedGeneration": 1, "readyReplicas": 1, "updatedReplicas": 1}, False),
+        ({"observedGeneration": 2, "updatedReplicas": 1}, False),
+        ({"observedGeneration": 2, "readyReplicas": 1}, False),
+        ({}, False),
+    ],
+)
+def test_a_deployment_serves_with_a_ready_pod_of_its_newest_template(
+    status: dict[str, int], expected: bool
+) -> None:
+    assert serves({"metadata": {"generation": 2}, "status": status}) is expected
+    assert not serves({})
