@@ -33,6 +33,8 @@ class Mesh(pulumi.ComponentResource):
             "namespace": release.namespace,
             "values": dict(release.values),
             "timeout": INSTALL_SECONDS,
+            # All or nothing: half a release that was interrupted would pass for whole at the next update.
+            "atomic": True,
             "compat": "true",  # with the releases of Helm 3
         }
         return kubernetes("helm.sh/v3:Release", release.name, inputs, child(self, *after))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from localcluster.tools.catalogue import Build, Companion, Provider, Tool
 from localcluster.tools.golang import Counts, Go, Order, aside, run_build
-from localcluster.tools.store import Store, copy_writable, installed, lock
+from localcluster.tools.store import Store, installed, lock
 from ops.errors import UserError
 from ops.paths import input_key
 from ops.progress import Progress
@@ -137,12 +137,7 @@ class Builder:
         sources = self._go.module_dir(provider.module, directory)
         overlay = work / "overlay.json"
         overlay.write_text(json.dumps({"Replace": embed(provider, sources, directory, work)}))
-        flags = ["-overlay", str(overlay)]
-        return (
-            [*flags, "-modfile", str(patch(provider, sources, directory, work))]
-            if provider.patches
-            else flags
-        )
+        return ["-overlay", str(overlay)]
 
     def _go_version(self, build: Build) -> str:
         if build.directory not in self._versions:
@@ -165,29 +160,6 @@ def embed(provider: Provider, sources: Path, directory: Path, work: Path) -> dic
         made.write_text(json.dumps(content, separators=(",", ":")))
         replaced[str(directory / provider.package / made.name)] = str(made)
     return replaced
-
-
-def patch(provider: Provider, sources: Path, directory: Path, work: Path) -> Path:
-    """Copy the provider's module into `work` with its patches applied; a go.mod that uses the copy.
-
-    A copy, because Go refuses overlays of files in its module cache.
-    """
-    copy = work / "provider"
-    copy_writable(sources, copy)
-    for change in provider.patches:
-        file = copy / change.file
-        text = file.read_text()
-        if text.count(change.find) != 1:
-            raise UserError(
-                f"{provider.module}: {change.file} has changed, its patch no longer applies; "
-                "mend `patches` in localcluster/tools/catalogue.py"
-            )
-        file.write_text(text.replace(change.find, change.replace))
-    modfile = work / "go.mod"
-    replaced = f"\nreplace {provider.module} => {json.dumps(str(copy))}\n"
-    modfile.write_text((directory / "go.mod").read_text() + replaced)
-    shutil.copyfile(directory / "go.sum", work / "go.sum")
-    return modfile
 
 
 def _some(tools: Sequence[Tool]) -> str:

@@ -6,7 +6,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from components.model import versions
-from localcluster.tools.pins import Pins, release
+from localcluster.tools.pins import Pins
 
 Group = Literal["engine", "node", "images", "load", "validate"]
 Target = Literal["host", "linux"]
@@ -24,14 +24,6 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Patch(Frozen):
-    """A change to one line of a module: `find` must occur exactly once."""
-
-    file: str
-    find: str
-    replace: str
-
-
 class Provider(Frozen):
     """What the Kubernetes provider's module needs before it builds here (see build.py).
 
@@ -44,7 +36,6 @@ class Provider(Frozen):
     schema_file: str
     mapping_file: str
     version: str
-    patches: tuple[Patch, ...]
 
 
 class Build(Frozen):
@@ -363,17 +354,6 @@ def _linker(*variables: str) -> str:
     return " ".join((f"-ldflags={STRIP}", *(f"-X {variable}" for variable in variables)))
 
 
-def _provider_patches(cli: str) -> tuple[Patch, ...]:
-    """What lets the provider's release compile with the schema package of this CLI.
-
-    From 3.248 on the package spec has a pointer where it had a struct; the provider is older.
-    """
-    if (release(cli) or (0, 0, 0)) < (3, 248, 0):
-        return ()
-    before, after = "\t\tProvider: pschema.ResourceSpec{\n", "\t\tProvider: &pschema.ResourceSpec{\n"
-    return (Patch(file="pkg/gen/schema.go", find=before, replace=after),)
-
-
 def _builds(pins: Pins) -> tuple[Build, ...]:
     provider = pins.python["pulumi-kubernetes"]
     cli = pins.module("engine", PULUMI)
@@ -408,7 +388,6 @@ def _builds(pins: Pins) -> tuple[Build, ...]:
                 schema_file="schema",
                 mapping_file="terraform-mapping",
                 version=provider,
-                patches=_provider_patches(cli),
             ),
         ),
         Build(name="language", directory="localcluster/tools/language", flags=(*PLAIN, _linker())),

@@ -85,6 +85,13 @@ def test_the_charts_are_those_the_environment_names(run: Run, canary: Node, envi
     assert releases["istiod"].inputs["name"] == "istiod"
 
 
+def test_a_release_is_all_or_nothing(run: Run, canary: Node) -> None:
+    # An interrupted one would be half there, and the next update would find nothing to do.
+    for release in run(canary).of("Release").values():
+        assert release.inputs["atomic"] is True
+        assert release.inputs["compat"] == "true"
+
+
 def depends(recorder: Recorder, kind: str, name: str) -> set[tuple[str, str]]:
     found = recorder.of(kind)[name].dependencies
     return {(urn.split("::")[-2].rsplit(":", 1)[-1], urn.split("::")[-1]) for urn in found}

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from localcluster.tools import build, toolbox
-from localcluster.tools.build import Builder, embed, own_sources, patch
-from localcluster.tools.catalogue import Patch, Provider
+from localcluster.tools.build import Builder, embed, own_sources
+from localcluster.tools.catalogue import Provider
 from localcluster.tools.golang import find_go
 from localcluster.tools.store import Store
 from ops.errors import UserError
@@ -214,7 +214,6 @@ PROVIDER = Provider(
     schema_file="schema",
     mapping_file="mapping",
     version="4.25.0",
-    patches=(Patch(file="gen.go", find="old", replace="new"),),
 )
 
 
@@ -242,48 +241,15 @@ def test_the_embedded_files_are_compact_and_outside_the_tree(sources: Path, tmp_
     assert not (tmp_path / "tree").exists()
 
 
-def own_module(tmp_path: Path) -> tuple[Path, Path]:
-    tree, work = tmp_path / "tree", tmp_path / "work"
-    tree.mkdir()
-    work.mkdir()
-    (tree / "go.mod").write_text("module own\n")
-    (tree / "go.sum").write_text("sums\n")
-    return tree, work
-
-
-def test_the_patch_changes_a_copy_that_the_build_uses_instead(sources: Path, tmp_path: Path) -> None:
-    tree, work = own_module(tmp_path)
-    modfile = patch(PROVIDER, sources, tree, work)
-    assert (work / "provider" / "gen.go").read_text() == "package gen // new\n"
-    assert (sources / "gen.go").read_text() == "package gen // old\n"
-    assert modfile.read_text() == f'module own\n\nreplace example.org/provider => "{work}/provider"\n'
-    assert (work / "go.sum").read_text() == "sums\n"
-    assert (tree / "go.mod").read_text() == "module own\n"
-    assert os.access(work / "provider" / "cmd", os.W_OK)
-
-
-@pytest.mark.parametrize("text", ["package gen\n", "old old\n"])
-def test_a_patch_that_no_longer_applies_is_one_line(sources: Path, tmp_path: Path, text: str) -> None:
-    tree, work = own_module(tmp_path)
-    (sources / "gen.go").chmod(0o644)
-    (sources / "gen.go").write_text(text)
-    with pytest.raises(UserError, match=r"gen\.go has changed, its patch no longer applies"):
-        patch(PROVIDER, sources, tree, work)
-
-
 def test_the_provider_is_built_with_its_overlay_and_keeps_the_tree_clean(machine: Machine) -> None:
     provider = next(made.provider for made in machine.catalogue.builds if made.provider)
     module = machine.bin / "module"
     (module / provider.directory).mkdir(parents=True)
     for stem in (provider.schema_file, provider.mapping_file):
         (module / provider.directory / f"{stem}.json").write_text("{}")
-    for change in provider.patches:
-        (module / change.file).parent.mkdir(parents=True)
-        (module / change.file).write_text(change.find)
     before = sorted((CHECKOUT / "localcluster/tools/engine").rglob("*"))
     toolbox.ensure(["pulumi-resource-kubernetes"], machine.progress, around=machine.around)
     assert '"-overlay"' in machine.go_calls
-    assert ('"-modfile"' in machine.go_calls) == bool(provider.patches)
     assert sorted((CHECKOUT / "localcluster/tools/engine").rglob("*")) == before
 
 

@@ -80,14 +80,6 @@ def test_flags_are_reproducible() -> None:
         assert "-buildvcs=false" in build.flags
 
 
-@pytest.mark.parametrize(("cli", "patched"), [("3.246.0", False), ("3.248.0", True), ("3.250.0", True)])
-def test_the_provider_is_patched_for_newer_schema_packages_only(cli: str, *, patched: bool) -> None:
-    go = {**PINS.go, "engine": {**PINS.go["engine"], "github.com/pulumi/pulumi/pkg/v3": cli}}
-    builds = catalogue(Pins(go=go, python=PINS.python)).builds
-    provider = next(build.provider for build in builds if build.provider)
-    assert bool(provider.patches) == patched
-
-
 def test_a_tool_without_a_build_is_refused() -> None:
     with pytest.raises(ValidationError, match="no build makes etcd"):
         Catalogue(tools=(TOOLS.tool("etcd"),), builds=())
