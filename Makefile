@@ -1,6 +1,7 @@
-# Each target is one command of ./pitstop; `make up ARGS=--yes` passes options on.
+# Each target is one command of ./pitstop: `make up ENV=local ARGS=--yes` is `./pitstop up --env local --yes`.
 PYTHON ?= python3
 PITSTOP = $(PYTHON) ./pitstop
+ENV ?= local
 FAST = not cluster and not node
 
 .DEFAULT_GOAL := help
@@ -10,25 +11,25 @@ help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 up: ## bring everything up: tools, cluster, images, preview and update, measured split
-	@$(PITSTOP) up $(ARGS)
+	@$(PITSTOP) up --env $(ENV) $(ARGS)
 
 down: ## remove everything `make up` made; nothing is left
-	@$(PITSTOP) down $(ARGS)
+	@$(PITSTOP) down --env $(ENV) $(ARGS)
 
 stop: ## stop the local node, keep its state
-	@$(PITSTOP) stop $(ARGS)
+	@$(PITSTOP) stop --env $(ENV) $(ARGS)
 
 status: ## what runs, in which version
-	@$(PITSTOP) status $(ARGS)
+	@$(PITSTOP) status --env $(ENV) $(ARGS)
 
 preview: ## what an update would change; without any cluster: the manifests
-	@$(PITSTOP) preview $(ARGS)
+	@$(PITSTOP) preview --env $(ENV) $(ARGS)
 
 env: ## shell lines for a plain `pulumi`: eval "$$(make -s env)"
-	@$(PITSTOP) env $(ARGS)
+	@$(PITSTOP) env --env $(ENV) $(ARGS)
 
 measure: ## measure the traffic split again
-	@$(PITSTOP) measure $(ARGS)
+	@$(PITSTOP) measure --env $(ENV) $(ARGS)
 
 check: ## lint, format, types
 	@$(PITSTOP) run ruff check .

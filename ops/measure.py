@@ -139,7 +139,7 @@ def inside(kube: Kube, split: Split, load: Load, image: str) -> SplitMeasurement
 
         counted = _counted(kube, (pod,), split, send)
     return SplitMeasurement(
-        via="inside the mesh",
+        via="in the mesh",
         host=split.host,
         asked=split.weights,
         counts=counted.requests,
@@ -166,7 +166,7 @@ def through(kube: Kube, split: Split, entrance: Entrance, load: Load) -> SplitMe
 
     counted = _counted(kube, pods, split, send)
     return SplitMeasurement(
-        via="ingress gateway",
+        via="gateway",
         host=split.host,
         asked=split.weights,
         counts=counted.requests,

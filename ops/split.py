@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from rich import box
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -94,12 +95,13 @@ def _test(count: int, requests: int, expected: float) -> "BinomTestResult":
 
 def render_table(measurements: Sequence[SplitMeasurement]) -> Table:
     """What was asked, what was measured and how sure that is: one row for each version and way in."""
-    table = Table(title="Traffic split, counted by the callers' own proxies")
-    table.add_column("via")
+    # Everything fits a terminal of 80 columns.
+    table = Table(title="Traffic split, counted by the callers' own proxies", box=box.SIMPLE_HEAD)
+    table.add_column("via", no_wrap=True)
     table.add_column("version")
-    for heading in ("asked", "measured", "95 % interval", "requests", "errors"):
-        table.add_column(heading, justify="right")
-    table.add_column("as asked")
+    for heading in ("asked", "measured", "95 % range", "count", "5xx"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("ok")
     for measurement in measurements:
         for number, subset in enumerate(measurement.subsets):
             table.add_row(*_row(measurement, subset, first=number == 0))
@@ -114,7 +116,7 @@ def _row(measurement: SplitMeasurement, subset: str, *, first: bool) -> tuple[st
         subset,
         f"{measurement.expected(subset):.0%}",
         "-" if share is None else f"{share:.1%}",
-        "-" if interval is None else f"{interval[0]:.1%} - {interval[1]:.1%}",
+        "-" if interval is None else f"{interval[0]:.1%}-{interval[1]:.1%}",
         str(measurement.counts.get(subset, 0)),
         str(measurement.errors) if first else "",
         ("yes" if measurement.passes() else "NO") if first else "",
