@@ -1,7 +1,7 @@
 # Each target is one command of ./pitstop: `make up ENV=local ARGS=--yes` is `./pitstop up --env local --yes`.
 PYTHON ?= python3
 PITSTOP = $(PYTHON) ./pitstop
-ENV ?= local
+ENV = local
 FAST = not cluster and not node
 
 .DEFAULT_GOAL := help
