@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 
 from lightkube.resources.core_v1 import Pod
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -34,7 +35,7 @@ def show(name: str) -> None:
 
 
 def _processes() -> Table:
-    table = Table(title="Processes of the node")
+    table = Table(title="Processes of the node", box=box.SIMPLE_HEAD)
     for heading in ("process", "state", "for", "restarts"):
         table.add_column(heading, justify="left" if heading in ("process", "state") else "right")
     for one in clusters.node().status().services:
@@ -43,7 +44,7 @@ def _processes() -> Table:
 
 
 def _pods(kube: Kube, namespace: str) -> Table:
-    table = Table(title=f"Pods of {namespace}")
+    table = Table(title=f"Pods of {namespace}", box=box.SIMPLE_HEAD)
     for heading in ("app", "version", "pod", "ready", "sidecar"):
         table.add_column(heading)
     for pod in kube.client.list(Pod, namespace=namespace):
@@ -60,14 +61,15 @@ def _pods(kube: Kube, namespace: str) -> Table:
 
 
 def _versions(kube: Kube, environment: Environment) -> Table:
-    table = Table(title="Versions")
+    table = Table(title="Versions", box=box.SIMPLE_HEAD)
     for heading in ("what", "version", "from"):
         table.add_column(heading)
-    table.add_row("Kubernetes API server", kube.version(), "the server itself")
+    table.add_row("Kubernetes API server", kube.version(), "it says so")
     for what, version in _mesh_versions(kube, environment.settings.namespace):
-        table.add_row(what, version, "the program itself")
+        table.add_row(what, version, "it says so")
     for tool in toolbox.find(environment.groups()).tools:
-        table.add_row(tool.name, tool.version, tool.source)
+        version = "this checkout" if tool.version == "0" else tool.version
+        table.add_row(tool.name, version, tool.source)
     return table
 
 
@@ -81,6 +83,7 @@ def _mesh_versions(kube: Kube, namespace: str) -> Iterator[tuple[str, str]]:
     for pod in kube.ready_pods(namespace, {"app": "webapp"})[:1]:
         try:
             answer = kube.run(pod, SIDECAR, "pilot-agent", "request", "GET", "server_info")
-            yield "Envoy", str(json.loads(answer[answer.index("{") :])["version"])
-        except (UserError, ValueError, KeyError, *PASSING_ERRORS) as error:
+            build = str(json.loads(answer[answer.index("{") :])["version"])
+            yield "Envoy", build.split("/")[1]  # commit/version/state/mode/TLS library
+        except (UserError, ValueError, KeyError, IndexError, *PASSING_ERRORS) as error:
             yield "Envoy", f"does not answer: {error}"
