@@ -172,6 +172,8 @@ class EmbeddedNode:
 
     def _boot(self, order: Order, before: Record | None) -> tuple[Record, float]:
         """Start the machine on what is kept; answers its record and when, in seconds since the epoch."""
+        if before is not None and not before.worth_keeping:
+            self._state.remove()  # a first start that was cut off: half-made state, and nobody's data
         self._state.prepare(order.tools)
         api_port, http_port = (before.api_port, before.http_port) if before else (None, None)
         with (
@@ -179,7 +181,12 @@ class EmbeddedNode:
             ports.listen(ports.HTTP_VARIABLE, http_port, ports.HTTP_PREFERRED) as http,
         ):
             api_port, http_port = api.getsockname()[1], http.getsockname()[1]
-            record = Record(inputs=order.inputs, api_port=api_port, http_port=http_port)
+            record = Record(
+                inputs=order.inputs,
+                api_port=api_port,
+                http_port=http_port,
+                kept=before is not None and before.worth_keeping,
+            )
             self._state.remember(record)
             since = time.time()
             self._machine.boot(self._state.home, order.root, api, http, self._state.boot_log)

@@ -33,6 +33,12 @@ class Record(BaseModel):
     api_port: int
     http_port: int
     complete: bool = False
+    kept: bool = False  # an earlier start reached its end, so there is state that somebody may miss
+
+    @property
+    def worth_keeping(self) -> bool:
+        """Whether any start of this node ever reached its end."""
+        return self.complete or self.kept
 
 
 class State:
