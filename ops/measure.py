@@ -105,13 +105,22 @@ def measure(
     """
     try:
         with progress.step(f"measuring {split.service} from inside the mesh"):
-            measured = [inside(kube, split, load, image)]
+            measured = [_once_more(progress, lambda: inside(kube, split, load, image))]
         if entrance is not None:
             with progress.step(f"measuring {split.service} through the ingress gateway"):
-                measured.append(through(kube, split, entrance, load.quarter()))
+                measured.append(_once_more(progress, lambda: through(kube, split, entrance, load.quarter())))
     except PASSING_ERRORS as error:
         raise UserError(f"measuring {split.service}: the cluster answered: {error}") from error
     return tuple(measured)
+
+
+def _once_more(progress: Progress, attempt: Callable[[], SplitMeasurement]) -> SplitMeasurement:
+    """A measurement whose connection to the API server broke counts nothing: said, and made again, once."""
+    try:
+        return attempt()
+    except PASSING_ERRORS as error:
+        progress.note(f"the connection broke ({error}); measuring again")
+        return attempt()
 
 
 def inside(kube: Kube, split: Split, load: Load, image: str) -> SplitMeasurement:
