@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.syntax import Syntax
@@ -19,6 +18,7 @@ from components.model.catalogue import CATALOGUE
 from components.model.checks import plan_for
 from components.model.explain import PROJECT
 from components.model.naming import KUBECONFIG_VARIABLE
+from components.model.render import render
 from components.model.settings import Settings
 from localcluster import images
 from localcluster.node.select import Choice, Embedded, External
@@ -136,7 +136,7 @@ def preview(name: str) -> None:
         choice = None
     if choice is None or not clusters.running(choice):
         progress.note("no cluster is running: these are the manifests, with placeholders for secret values")
-        text = yaml.safe_dump_all(plan.documents(), sort_keys=False)
+        text = render(plan)
         if (console := Console()).is_terminal:
             console.print(Syntax(text, "yaml", background_color="default"))
         else:
