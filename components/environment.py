@@ -7,7 +7,7 @@ import pulumi
 from components.config import Secrets
 from components.mesh import Mesh
 from components.model.plan import Plan
-from components.registering import Ground, register
+from components.registering import Ground, child, register
 from components.routing import Entry, Routing
 from components.workloads import workloads
 
@@ -20,13 +20,30 @@ def register_environment(
     mesh = Mesh("mesh", plan=plan.mesh, charts=charts, opts=opts) if plan.mesh else None
     namespace = register(plan.namespace, opts)
     # Named on every object and not only on their parents: the order of removal follows from it.
-    ground = Ground(namespace, (namespace, *(mesh.ready if mesh else ())))
-    register(plan.mtls, pulumi.ResourceOptions(provider=provider, depends_on=ground.ready))
-    loads = workloads(plan.workloads, secrets, ground, opts)
+    wide = mesh.ready if mesh else ()
+    access = Access("access", plan=plan, ground=Ground(namespace, (namespace, *wide)), opts=opts)
+    ground = Ground(namespace, (namespace, *wide, *access.ready))
+    ready = workloads(plan, secrets, ground, opts)
     routes = {
-        way.service: Routing(way.service, plan=way, ground=ground, pods=loads[way.service].ready, opts=opts)
+        way.service: Routing(way.service, plan=way, ground=ground, pods=ready[way.service], opts=opts)
         for way in plan.routes
     }
     for entry in plan.entries:
-        pods = [routes[entry.service].destination, *loads[entry.service].ready]
-        Entry(entry.service, plan=entry, ground=ground, pods=pods, opts=opts)
+        pods = [routes[entry.service].destination, *ready[entry.service]]
+        Entry(entry.service, plan=entry, secrets=secrets, ground=ground, pods=pods, opts=opts)
+
+
+class Access(pulumi.ComponentResource):
+    """Who may talk to whom, and how much there may be. What refuses the rest comes last."""
+
+    ready: tuple[pulumi.Resource, ...]
+
+    def __init__(
+        self, name: str, *, plan: Plan, ground: Ground, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("pitstop:access:Access", name, None, opts)
+        first = (*plan.quota, *((plan.mtls,) if plan.mtls else ()), *plan.access.allow)
+        allowed = [register(manifest, child(self, *ground.ready)) for manifest in first]
+        denied = [register(manifest, child(self, *ground.ready, *allowed)) for manifest in plan.access.deny]
+        self.ready = (*allowed, *denied)
+        self.register_outputs({})

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import pulumi
 
+from components.config import Secrets
 from components.model.plan import EntryPlan, RoutePlan
-from components.registering import Ground, child, register
+from components.registering import Ground, child, register, register_secret
 
 
 class Routing(pulumi.ComponentResource):
@@ -35,11 +36,13 @@ class Entry(pulumi.ComponentResource):
         name: str,
         *,
         plan: EntryPlan,
+        secrets: Secrets,
         ground: Ground,
         pods: Sequence[pulumi.Resource],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("pitstop:routing:Entry", name, None, opts)
-        gateway = register(plan.gateway, child(self, *ground.ready))
+        before = [register_secret(plan.certificate, secrets, child(self, *ground.ready))] if plan.certificate else []
+        gateway = register(plan.gateway, child(self, *ground.ready, *before))
         register(plan.route, child(self, gateway, *ground.ready, *pods))
         self.register_outputs({})

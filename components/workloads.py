@@ -1,18 +1,20 @@
-"""The running services of an environment."""
+"""The running services of an environment, and the databases they find."""
 
 from collections.abc import Mapping, Sequence
 
 import pulumi
 
 from components.config import Secrets
-from components.model.plan import WorkloadPlan
+from components.model.database import DatabasePlan
+from components.model.naming import DATABASE_INIT
+from components.model.plan import Plan, WorkloadPlan
 from components.registering import Ground, child, register, register_secret
 
 
 class Workload(pulumi.ComponentResource):
-    """One service: identity, secret, address, and a Deployment for each version.
+    """One service: identity, secret, files, data, address, and a workload for each version.
 
-    `ready` are its Deployments: Pulumi holds them until their pods answer their probes.
+    `ready` are its workloads: Pulumi holds them until their pods answer their probes.
     """
 
     ready: tuple[pulumi.Resource, ...]
@@ -24,33 +26,59 @@ class Workload(pulumi.ComponentResource):
         plan: WorkloadPlan,
         secrets: Secrets,
         ground: Ground,
+        retain: bool,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("pitstop:workloads:Workload", name, None, opts)
-        before = [register(plan.account, child(self, ground.namespace))]
+        own = child(self, ground.namespace)
+        kept = pulumi.ResourceOptions.merge(own, pulumi.ResourceOptions(retain_on_delete=retain))
+        before = [register(manifest, own) for manifest in (plan.account, *plan.files)]
+        before += [register(claim, kept) for claim in plan.claims]
         if plan.secret:
-            before.append(register_secret(plan.secret, secrets, child(self, ground.namespace)))
+            before.append(register_secret(plan.secret, secrets, own))
         if plan.address:
-            register(plan.address, child(self, ground.namespace))
-        self.ready = tuple(register(one, child(self, *before, *ground.ready)) for one in plan.deployments)
+            register(plan.address, own)
+        self.ready = tuple(register(one, child(self, *before, *ground.ready)) for one in plan.workloads)
+        for manifest in plan.beside:
+            register(manifest, child(self, ground.namespace, *self.ready))
+        self.register_outputs({})
+
+
+class Database(pulumi.ComponentResource):
+    """The job that makes databases and logins; `ready` is its end."""
+
+    ready: tuple[pulumi.Resource, ...]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        plan: DatabasePlan,
+        secrets: Secrets,
+        ground: Ground,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("pitstop:workloads:Database", name, None, opts)
+        own = child(self, ground.namespace)
+        before = [register(plan.account, own), register(plan.script, own)]
+        before.append(register_secret(plan.secret, secrets, own))
+        self.ready = (register(plan.job, child(self, *before, *ground.ready)),)
         self.register_outputs({})
 
 
 def workloads(
-    plans: Sequence[WorkloadPlan],
-    secrets: Secrets,
-    ground: Ground,
-    opts: pulumi.ResourceOptions,
-) -> Mapping[str, Workload]:
-    """All services, each after those it cannot start without."""
-    made: dict[str, Workload] = {}
-    for plan in plans:
-        needed = [resource for name in plan.after for resource in made[name].ready]
-        made[plan.service.name] = Workload(
-            plan.service.name,
-            plan=plan,
-            secrets=secrets,
-            ground=ground.after(needed),
-            opts=opts,
-        )
-    return made
+    plan: Plan, secrets: Secrets, ground: Ground, opts: pulumi.ResourceOptions
+) -> Mapping[str, Sequence[pulumi.Resource]]:
+    """All services, each after those it cannot start without; what to wait for, by name."""
+    ready: dict[str, Sequence[pulumi.Resource]] = {}
+    for load in plan.workloads:
+        if plan.database and DATABASE_INIT in load.after and DATABASE_INIT not in ready:
+            server = ground.after(ready["sqlserver"])
+            made = Database(DATABASE_INIT, plan=plan.database, secrets=secrets, ground=server, opts=opts)
+            ready[DATABASE_INIT] = made.ready
+        needed = ground.after(resource for name in load.after for resource in ready[name])
+        name = load.service.name
+        ready[name] = Workload(
+            name, plan=load, secrets=secrets, ground=needed, retain=plan.retain, opts=opts
+        ).ready
+    return ready

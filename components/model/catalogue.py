@@ -3,10 +3,16 @@
 Facts about a service are stated here once; nothing else in the program names a service.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator
+
+from components.model import versions
+from components.model.types import invalid, suggest
 
 
 class Kind(StrEnum):
@@ -20,8 +26,17 @@ class Kind(StrEnum):
 class Secret(StrEnum):
     """A secret value an environment holds; where it comes from is the environment's matter."""
 
-    SQL = "sqlPassword"
+    SQL = "sqlPassword"  # the administrator's, which no service has
+    SQL_CUSTOMERS = "sqlCustomersPassword"
+    SQL_VEHICLES = "sqlVehiclesPassword"
+    SQL_WORKSHOP = "sqlWorkshopPassword"
+    SQL_EVENTS = "sqlEventsPassword"
+    SQL_NOTIFIER = "sqlNotifierPassword"
+    SQL_INVOICES = "sqlInvoicesPassword"
     RABBITMQ = "rabbitmqPassword"
+    SEQ = "seqPassword"
+    TLS_CERTIFICATE = "tlsCertificate"
+    TLS_KEY = "tlsKey"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +64,52 @@ class Need:
 
 
 @dataclass(frozen=True, slots=True)
+class Database:
+    """A database and what a service may do in it: an owner migrates the schema, a reader only reads."""
+
+    name: str
+    rights: Literal["owner", "reader"] = "owner"
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A service's own way into SQL Server.
+
+    The services find their master connection by replacing the database's name in the connection string,
+    so no login, host or password may contain one: lower case is safe, the replacing minds the case.
+    """
+
+    name: str
+    secret: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What a container asks for, and its limit of memory; there is no CPU limit, throttling hurts latency."""
+
+    cpu: str
+    memory: str
+    limit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """What must outlive a pod."""
+
+    path: str
+    size: str
+    holds: str  # in words, for whoever is about to remove it
+
+
+SMALL = Size("10m", "64Mi", "256Mi")
+DOTNET = Size("50m", "128Mi", "384Mi")
+
+
+def _none() -> Mapping[str, str]:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """One service of Pitstop."""
 
@@ -56,148 +117,249 @@ class Service:
     kind: Kind
     ports: tuple[Port, ...] = ()
     needs: tuple[Need, ...] = ()
-    env: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    env: Mapping[str, str] = field(default_factory=_none)
     # environment variables whose text holds a secret: `{sqlPassword}` stands for its value
-    secret_env: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    secret_env: Mapping[str, str] = field(default_factory=_none)
+    connections: Mapping[str, Database] = field(default_factory=lambda: MappingProxyType({}))
+    login: Login | None = None
+    broker: str = ""  # the section of the settings that names the broker
+    queue: str = ""
     health: str = ""  # path that tells whether requests can be served; empty: the port is open
     public: bool = False  # reached from outside, through the ingress gateway
     singleton: bool = False  # never two at a time, not even during an update
     start_seconds: int = 60  # how long a start may take before it counts as failed
-    cpu: str = "10m"  # asked for; there is no CPU limit, throttling hurts latency more than it helps
-    memory: str = "64Mi"  # asked for, and the limit is four times that
-
-
-def _sql(database: str) -> str:
-    # The services find their master connection by replacing the database's name in this text, so
-    # neither host, login nor password may contain it.
-    return (
-        f"server=sqlserver;user id=sa;password={{{Secret.SQL}}};database={database};"
-        "trustServerCertificate=true;"
-    )
-
-
-def _rabbitmq(section: str) -> dict[str, str]:
-    return {f"{section}__Password": f"{{{Secret.RABBITMQ}}}"}
-
-
-def _broker(section: str) -> dict[str, str]:
-    return {f"{section}__Host": "rabbitmq", f"{section}__UserName": "rabbitmquser"}
+    tries: int = 1  # of each of its own calls, the first included
+    size: Size = DOTNET
+    standin_size: Size = SMALL
+    volume: Volume | None = None
+    config: Mapping[str, str] = field(default_factory=_none)  # files, by path
+    image: str = ""  # where it is not built from Pitstop's sources
+    writes_anywhere: str = ""  # why its root file system cannot be read-only
 
 
 SQL = Need("sqlserver", "tds")
 BROKER = Need("rabbitmq", "amqp")
 MAIL = Need("mailserver", "smtp")
 LOG = Need("logserver", "http", hard=False)
-WEB = {"ASPNETCORE_ENVIRONMENT": "Production"}
-WORK = {"DOTNET_ENVIRONMENT": "Production"}
+WEB = MappingProxyType({"ASPNETCORE_ENVIRONMENT": "Production"})
+WORK = MappingProxyType({"DOTNET_ENVIRONMENT": "Production"})
+BROKER_USER = "rabbitmquser"
 # The web APIs open their port only after the database migration: ten tries, ten seconds apart, each with
 # its own connection timeout.
 MIGRATION_SECONDS = 360
 
 
-def _api(name: str, port: int, databases: Mapping[str, str], health: str = "/hc") -> Service:
-    connections = {f"ConnectionStrings__{key}": _sql(database) for key, database in databases.items()}
+def _api(name: str, port: int, databases: Mapping[str, Database], login: Login, health: str) -> Service:
     return Service(
         name,
         Kind.HTTP,
         ports=(Port("http", port, "http"),),
         needs=(SQL, BROKER, LOG),
-        env=MappingProxyType(WEB | _broker("RabbitMQPublisher")),
-        secret_env=MappingProxyType(connections | _rabbitmq("RabbitMQPublisher")),
+        env=WEB,
+        connections=MappingProxyType(dict(databases)),
+        login=login,
+        broker="RabbitMQPublisher",
         health=health,
         start_seconds=MIGRATION_SECONDS,
     )
 
 
-def _worker(name: str, needs: tuple[Need, ...], databases: Mapping[str, str]) -> Service:
-    connections = {f"ConnectionStrings__{key}": _sql(database) for key, database in databases.items()}
-    mail = {"Email__Host": "mailserver"} if MAIL in needs else {}
+def _worker(
+    name: str,
+    queue: str,
+    needs: tuple[Need, ...],
+    databases: Mapping[str, Database] | None = None,
+    login: Login | None = None,
+) -> Service:
     return Service(
         name,
         Kind.WORKER,
         needs=(*needs, LOG),
-        env=MappingProxyType(WORK | _broker("RabbitMQHandler") | mail),
-        secret_env=MappingProxyType(connections | _rabbitmq("RabbitMQHandler")),
+        env=WORK,
+        connections=MappingProxyType(dict(databases or {})),
+        login=login,
+        broker="RabbitMQHandler",
+        queue=queue,
     )
 
 
-_ALL = (
-    Service(
+def _http() -> Iterator[Service]:
+    apis = {"customermanagementapi": 5100, "vehiclemanagementapi": 5000, "workshopmanagementapi": 5200}
+    locations = {
+        "CustomerManagementAPI": "customermanagementapi",
+        "VehicleManagementAPI": "vehiclemanagementapi",
+        "WorkshopManagementAPI": "workshopmanagementapi",
+    }
+    yield Service(
         "webapp",
         Kind.HTTP,
         ports=(Port("http", 7005, "http"),),
         # A page whose API is missing says so; the others work.
-        needs=(
-            Need("customermanagementapi", "http", hard=False),
-            Need("vehiclemanagementapi", "http", hard=False),
-            Need("workshopmanagementapi", "http", hard=False),
-            LOG,
-        ),
+        needs=(*(Need(name, "http", hard=False) for name in apis), LOG),
         env=MappingProxyType(
             {
                 **WEB,
-                "APIServiceLocations__CustomerManagementAPI": "customermanagementapi:5100",
-                "APIServiceLocations__VehicleManagementAPI": "vehiclemanagementapi:5000",
-                "APIServiceLocations__WorkshopManagementAPI": "workshopmanagementapi:5200",
+                # host:port without a scheme, which the code adds
+                **{f"APIServiceLocations__{key}": f"{name}:{apis[name]}" for key, name in locations.items()},
             }
         ),
         health="/hc",
         public=True,
-    ),
-    _api("customermanagementapi", 5100, {"CustomerManagementCN": "CustomerManagement"}),
-    _api("vehiclemanagementapi", 5000, {"VehicleManagementCN": "VehicleManagement"}),
+        tries=6,  # one and five more, at once: its HTTP client's own policy
+    )
+    yield _api(
+        "customermanagementapi",
+        apis["customermanagementapi"],
+        {"CustomerManagementCN": Database("CustomerManagement")},
+        Login("customers", Secret.SQL_CUSTOMERS),
+        "/hc",
+    )
+    yield _api(
+        "vehiclemanagementapi",
+        apis["vehiclemanagementapi"],
+        {"VehicleManagementCN": Database("VehicleManagement")},
+        Login("vehicles", Secret.SQL_VEHICLES),
+        "/hc",
+    )
     # No health path: /hc asks for databases that exist only after the first request, so a pod that
-    # waited for it would wait for ever.
-    _api(
+    # waited for it would wait for ever where nobody made them beforehand.
+    yield _api(
         "workshopmanagementapi",
-        5200,
-        {"EventStoreCN": "WorkshopManagementEventStore", "WorkshopManagementCN": "WorkshopManagement"},
-        health="",
-    ),
-    _worker("workshopmanagementeventhandler", (SQL, BROKER), {"WorkshopManagementCN": "WorkshopManagement"}),
-    _worker("notificationservice", (SQL, BROKER, MAIL), {"NotificationServiceCN": "Notification"}),
-    _worker("invoiceservice", (SQL, BROKER, MAIL), {"InvoiceServiceCN": "Invoicing"}),
-    _worker("auditlogservice", (BROKER,), {}),
-    Service(
+        apis["workshopmanagementapi"],
+        {
+            "EventStoreCN": Database("WorkshopManagementEventStore"),
+            "WorkshopManagementCN": Database("WorkshopManagement", "reader"),
+        },
+        Login("workshop", Secret.SQL_WORKSHOP),
+        "",
+    )
+
+
+def _workers() -> Iterator[Service]:
+    yield _worker(
+        "workshopmanagementeventhandler",
+        "WorkshopManagement",
+        (SQL, BROKER),
+        {"WorkshopManagementCN": Database("WorkshopManagement")},
+        Login("events", Secret.SQL_EVENTS),
+    )
+    yield _worker(
+        "notificationservice",
+        "Notifications",
+        (SQL, BROKER, MAIL),
+        {"NotificationServiceCN": Database("Notification")},
+        Login("notifier", Secret.SQL_NOTIFIER),
+    )
+    yield _worker(
+        "invoiceservice",
+        "Invoicing",
+        (SQL, BROKER, MAIL),
+        {"InvoiceServiceCN": Database("Invoicing")},
+        Login("invoices", Secret.SQL_INVOICES),
+    )
+    yield Service(
+        "auditlogservice",
+        Kind.WORKER,
+        needs=(BROKER, LOG),
+        env=MappingProxyType({**WORK, "Auditlog__path": "/var/log/pitstop/auditlog"}),
+        broker="RabbitMQHandler",
+        queue="Auditlog",
+        volume=Volume("/var/log/pitstop", "1Gi", "the audit log"),
+    )
+    yield Service(
         "timeservice",
         Kind.WORKER,
         needs=(BROKER, LOG),
-        env=MappingProxyType(WORK | _broker("RabbitMQPublisher")),
-        secret_env=MappingProxyType(_rabbitmq("RabbitMQPublisher")),
+        env=WORK,
+        broker="RabbitMQPublisher",
         singleton=True,  # each replica would announce the new day
-    ),
-    Service(
+    )
+
+
+def _backing() -> Iterator[Service]:
+    yield Service(
         "sqlserver",
         Kind.BACKING,
         ports=(Port("tds", 1433),),
-        env=MappingProxyType({"ACCEPT_EULA": "Y", "MSSQL_PID": "Developer"}),
+        env=MappingProxyType(
+            {"ACCEPT_EULA": "Y", "MSSQL_PID": "Developer", "MSSQL_MEMORY_LIMIT_MB": "2048"}
+        ),
         secret_env=MappingProxyType({"MSSQL_SA_PASSWORD": f"{{{Secret.SQL}}}"}),
         singleton=True,
-        start_seconds=120,
-    ),
-    Service(
+        start_seconds=180,
+        size=Size("250m", "2Gi", "3Gi"),  # it refuses to start with less than 2 GB
+        volume=Volume("/var/opt/mssql", "8Gi", "every database"),
+        image=versions.SQLSERVER_IMAGE,
+        writes_anywhere="SQL Server keeps a system folder beside its data, in the root folder",
+    )
+    yield Service(
         "rabbitmq",
         Kind.BACKING,
         ports=(Port("amqp", 5672), Port("http-admin", 15672, "http")),
-        env=MappingProxyType({"RABBITMQ_DEFAULT_USER": "rabbitmquser"}),
         secret_env=MappingProxyType({"RABBITMQ_DEFAULT_PASS": f"{{{Secret.RABBITMQ}}}"}),
+        env=MappingProxyType({"RABBITMQ_DEFAULT_USER": BROKER_USER}),
         singleton=True,
-        start_seconds=120,
-    ),
-    Service(
+        start_seconds=180,
+        size=Size("50m", "256Mi", "768Mi"),
+        standin_size=Size("50m", "192Mi", "768Mi"),  # the real one runs locally too
+        volume=Volume("/var/lib/rabbitmq", "1Gi", "events nobody has taken yet"),
+        config=MappingProxyType(
+            {
+                "/etc/rabbitmq/conf.d/20-pitstop.conf": (
+                    f"default_user = {BROKER_USER}\n"
+                    "loopback_users = none\n"
+                    # Of the limit, not of the machine's memory; above it publishers are held back.
+                    "vm_memory_high_watermark.absolute = 400MiB\n"
+                    "disk_free_limit.absolute = 128MiB\n"
+                )
+            }
+        ),
+        image=versions.RABBITMQ_IMAGE,
+    )
+    yield Service(
         "mailserver",
         Kind.BACKING,
         # Mail is a protocol in which the server speaks first: the mesh must not wait for the client.
         ports=(Port("smtp", 25), Port("http", 80, "http", port=4000)),
         singleton=True,
-    ),
-    Service(
+        size=SMALL,
+        image=versions.MAILSERVER_IMAGE,
+    )
+    yield Service(
         "logserver",
         Kind.BACKING,
         ports=(Port("http", 80, "http", port=5341),),
-        env=MappingProxyType({"ACCEPT_EULA": "Y", "SEQ_FIRSTRUN_NOAUTHENTICATION": "true"}),
+        env=MappingProxyType({"ACCEPT_EULA": "Y"}),
+        secret_env=MappingProxyType({"SEQ_FIRSTRUN_ADMINPASSWORD": f"{{{Secret.SEQ}}}"}),
         singleton=True,
-    ),
+        start_seconds=120,
+        size=Size("50m", "256Mi", "768Mi"),
+        volume=Volume("/data", "2Gi", "the collected logs"),
+        image=versions.LOGSERVER_IMAGE,
+    )
+
+
+CATALOGUE: Mapping[str, Service] = MappingProxyType(
+    {service.name: service for service in (*_http(), *_workers(), *_backing())}
 )
 
-CATALOGUE: Mapping[str, Service] = MappingProxyType({service.name: service for service in _ALL})
+
+def service_name(value: str) -> str:
+    """A service of the catalogue."""
+    if value not in CATALOGUE:
+        raise invalid(f"unknown service; {suggest(value, tuple(CATALOGUE))}")
+    return value
+
+
+ServiceName = Annotated[str, AfterValidator(service_name)]
+
+
+def callers_of(name: str) -> tuple[tuple[str, Port], ...]:
+    """The services that call this one, each with the port it calls."""
+    ports = {port.name: port for port in CATALOGUE[name].ports}
+    return tuple(
+        (service.name, ports[need.port])
+        for service in CATALOGUE.values()
+        for need in service.needs
+        if need.service == name
+    )

@@ -21,7 +21,27 @@ EXAMPLES = {
     "context": "kind-pitstop",
     "weights": "{v1: 75, v2: 25}",
     "live": "v1",
+    "shadow": "v2",
+    "to": "v2",
+    "caller": "webapp",
+    "callers": "[webapp]",
+    "callerVersion": "v2",
     "traffic": "{kind: split, weights: {v1: 75, v2: 25}}",
+    "release": "{kind: replace, live: v1}",
+    "scaling": "{kind: cpu, max: 4}",
+    "tls": "{kind: values}",
+    "percent": "25",
+    "status": "503",
+    "duration": "5s",
+    "perTry": "2s",
+    "attempts": "2",
+    "until": "2027-01-31",
+    "host": "smtp.example.org",
+    "name": "pitstop",
+    "max": "4",
+    "cpu": "4",
+    "memory": "8Gi",
+    "pods": "60",
 }
 WORDS = {
     "dict_type": "a map",
@@ -31,10 +51,12 @@ WORDS = {
     "string_type": "a text",
     "int_type": "a whole number",
     "bool_type": "true or false",
+    "float_type": "a number",
 }
 SHOWN = 80  # characters of a value; the key path leads to the rest
 
 Raw = Mapping[str, object]
+Keys = Sequence[str | int]
 
 
 def parse(raw: Raw) -> Settings:
@@ -55,9 +77,10 @@ def findings(error: ValidationError, raw: Raw) -> list[Finding]:
     return list(dict.fromkeys(found))
 
 
-def key_path(parts: Sequence[str]) -> str:
-    """A key as `pulumi config set --path` takes it: `pitstop:services.webapp`."""
-    return f"{PROJECT}:{'.'.join(parts)}"
+def key_path(parts: Keys) -> str:
+    """A key as `pulumi config set --path` takes it: `pitstop:services.webapp.traffic[0].kind`."""
+    steps = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
+    return f"{PROJECT}:{steps.removeprefix('.')}"
 
 
 def _finding(details: ErrorDetails, raw: Raw) -> Finding:
@@ -67,11 +90,11 @@ def _finding(details: ErrorDetails, raw: Raw) -> Finding:
     path, value = key_path(keys), _shown(raw, keys)
     kind = details["type"]
     if kind == "extra_forbidden":
-        return Finding("unknown-key", path, f"unknown key; {suggest(keys[-1], _keys_of(owner))}", value)
+        return Finding("unknown-key", path, f"unknown key; {suggest(str(keys[-1]), _keys_of(owner))}", value)
     if kind == "missing":
-        return Finding("missing", path, f"required, e.g. {EXAMPLES.get(keys[-1], '...')}")
+        return Finding("missing", path, f"required, e.g. {_example(keys)}")
     if kind == "union_tag_not_found":
-        return Finding("missing", f"{path}.kind", f"required, e.g. {EXAMPLES.get(keys[-1], '...')}")
+        return Finding("missing", f"{path}.kind", f"required, e.g. {_example(keys)}")
     if kind == "union_tag_invalid":
         valid = f"must be {' or '.join(_names(context['expected_tags']))}"
         return Finding("value", f"{path}.kind", valid, str(context["tag"]))
@@ -87,6 +110,11 @@ def _valid(details: ErrorDetails) -> str:
     return f"must be {WORDS[kind]}" if kind in WORDS else details["msg"]
 
 
+def _example(keys: Keys) -> str:
+    names = [key for key in keys if isinstance(key, str)]
+    return EXAMPLES.get(names[-1], "...")
+
+
 def _keys_of(owner: object) -> list[str]:
     if isinstance(owner, type) and issubclass(owner, BaseModel):
         return [field.alias or name for name, field in owner.model_fields.items()]
@@ -97,25 +125,25 @@ def _names(expected: str) -> list[str]:
     return [name.strip(" '") for name in expected.replace(" or ", ", ").split(",")]
 
 
-def _shown(raw: Raw, keys: Sequence[str]) -> str:
+def _shown(raw: Raw, keys: Keys) -> str:
     value: object = raw
     for key in keys:
         if isinstance(value, Mapping) and key in value:
             value = value[key]
-        elif isinstance(value, list | tuple) and key.isdigit() and int(key) < len(value):
-            value = value[int(key)]
+        elif isinstance(value, list | tuple) and isinstance(key, int) and key < len(value):
+            value = value[key]
         else:
             return ""
     text = json.dumps(value, default=str, ensure_ascii=False)
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
 
 
-def _walk(loc: Sequence[int | str]) -> tuple[tuple[str, ...], object]:
+def _walk(loc: Keys) -> tuple[tuple[str | int, ...], object]:
     """The keys of a location as the stack file has them, and the model the last of them belongs to.
 
     pydantic names a union's tag as a step of its own, which is no key, and marks a map's bad key.
     """
-    keys: list[str] = []
+    keys: list[str | int] = []
     shape: object = Settings
     owner: object = Settings
     for step in loc:
@@ -125,14 +153,19 @@ def _walk(loc: Sequence[int | str]) -> tuple[tuple[str, ...], object]:
         if tagged is not None:
             shape = tagged
             continue
-        keys.append(str(step))
-        owner, shape = shape, _below(shape, str(step))
+        keys.append(step)
+        owner, shape = _bare(shape), _below(shape, step)
     return tuple(keys), owner
 
 
 def _bare(shape: object) -> object:
+    """A shape without its annotations, and without the None of something that may be left out."""
     while get_origin(shape) is Annotated:
         shape = get_args(shape)[0]
+    if get_origin(shape) in {Union, types.UnionType}:
+        options = [option for option in get_args(shape) if option is not types.NoneType]
+        if len(options) == 1:
+            return _bare(options[0])
     return shape
 
 
@@ -152,7 +185,7 @@ def _by_tag(shape: object, tag: str) -> type[BaseModel] | None:
     return None
 
 
-def _below(shape: object, step: str) -> object:
+def _below(shape: object, step: str | int) -> object:
     shape = _bare(shape)
     if isinstance(shape, type) and issubclass(shape, BaseModel):
         for name, field in shape.model_fields.items():
@@ -161,4 +194,6 @@ def _below(shape: object, step: str) -> object:
         return None
     if get_origin(shape) is dict:
         return get_args(shape)[1]
+    if get_origin(shape) is tuple:
+        return get_args(shape)[0]
     return None

@@ -2,7 +2,7 @@
 
 import re
 
-from components.model.versions import STANDIN_HUB
+from components.model.versions import BUSYBOX_IMAGE, LOCAL_BUSYBOX_IMAGE, LOCAL_RABBITMQ_IMAGE, STANDIN_HUB, UPSTREAM_HUB
 
 LABEL_VALUE = re.compile(r"[^A-Za-z0-9._-]")
 # What the program is told outside the stack file.
@@ -12,11 +12,15 @@ SECRETS_VARIABLE = "PITSTOP_SECRETS"  # file with values generated for this chec
 OWNER_VARIABLE = "PITSTOP_OWNER"  # tells one checkout's stacks from another's of the same name
 
 OWNER_LABEL = "pitstop.dev/owner"
+# Whose calls a pod makes. NetworkPolicies go by it and Services do not, so that a pod may call as a service
+# without being sent its requests.
+IDENTITY_LABEL = "pitstop.dev/identity"
+DATABASE_INIT = "database-init"
 
 
-def deployment(service: str, version: str) -> str:
-    """Each version is a Deployment of its own: `webapp-v1`."""
-    return f"{service}-{version}"
+def workload(service: str, version: str = "") -> str:
+    """Each version is a workload of its own, `webapp-v1`; what never has two at a time is just `rabbitmq`."""
+    return f"{service}-{version}" if version else service
 
 
 def version_label(version: str) -> str:
@@ -29,9 +33,22 @@ def host(service: str, namespace: str) -> str:
     return f"{service}.{namespace}.svc.cluster.local"
 
 
-def image(service: str, version: str) -> str:
-    """The stand-in image of a service."""
-    return f"{STANDIN_HUB}/{service}:{version_label(version)}"
+def image(service: str, version: str, source: str, published: str = "") -> str:
+    """The image of a service from `standin`, `upstream` or a registry; `published` is not ours to build."""
+    if source == "standin":
+        return LOCAL_RABBITMQ_IMAGE if service == "rabbitmq" else f"{STANDIN_HUB}/{service}:{version_label(version)}"
+    hub = UPSTREAM_HUB if source == "upstream" else source
+    return published or f"{hub}/{service}:{version_label(version)}"
+
+
+def waiting_image(source: str) -> str:
+    """What init containers wait with."""
+    return LOCAL_BUSYBOX_IMAGE if source == "standin" else BUSYBOX_IMAGE
+
+
+def principal(namespace: str, account: str) -> str:
+    """A service account as the mesh's certificates name it, in the default trust domain."""
+    return f"cluster.local/ns/{namespace}/sa/{account}"
 
 
 def owner(project: str, stack: str) -> str:

@@ -3,11 +3,15 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from components.model import istio, manifests, naming, routes
-from components.model.catalogue import CATALOGUE, Kind, Need, Service
+from components.model import access, database, istio, manifests, naming, pods, routes, scaling
+from components.model.access import AccessPlan
+from components.model.catalogue import CATALOGUE, Kind, Need, Secret, Service
+from components.model.database import DatabasePlan
 from components.model.istio import MeshPlan
 from components.model.manifests import Document, Manifest, SecretTemplate
-from components.model.settings import ExistingMesh, HelmMesh, Settings
+from components.model.pods import Running
+from components.model.settings import ConfiguredTls, ExistingMesh, HelmMesh, NoMesh, ServiceSettings, Settings
+from components.model.traffic import BlueGreen
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,14 +22,17 @@ class WorkloadPlan:
     account: Manifest
     secret: SecretTemplate | None
     address: Manifest | None  # its Service; a worker has none
+    files: tuple[Manifest, ...]
+    claims: tuple[Manifest, ...]
     versions: tuple[str, ...]
-    deployments: tuple[Manifest, ...]
+    workloads: tuple[Manifest, ...]
+    beside: tuple[Manifest, ...]
     after: tuple[str, ...]
 
     def objects(self) -> tuple[Manifest, ...]:
         """Every object but the Secret."""
         address = (self.address,) if self.address else ()
-        return (self.account, *address, *self.deployments)
+        return (self.account, *self.files, *self.claims, *address, *self.workloads, *self.beside)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,7 @@ class EntryPlan:
 
     service: str
     hosts: tuple[str, ...]
+    certificate: SecretTemplate | None
     gateway: Manifest
     route: Manifest
 
@@ -52,13 +60,17 @@ class Plan:
     """A whole environment as data: what tests look at, what is rendered, what is registered."""
 
     namespace: Manifest
-    mtls: Manifest
+    quota: tuple[Manifest, ...]
+    mtls: Manifest | None
     mesh: MeshPlan | None
     root_namespace: str
+    access: AccessPlan
+    database: DatabasePlan | None
     workloads: tuple[WorkloadPlan, ...]
     routes: tuple[RoutePlan, ...]
     entries: tuple[EntryPlan, ...]
     asked: Mapping[str, Mapping[str, int]]  # percent for each version, of services that have several
+    retain: bool  # claims outlive the stack
 
     def versions(self) -> dict[str, list[str]]:
         """The versions of each service, by their image tags."""
@@ -71,19 +83,41 @@ class Plan:
         """For each service reached from outside, the hosts it answers to."""
         return {entry.service: {"hosts": list(entry.hosts)} for entry in self.entries}
 
+    def data(self) -> dict[str, str]:
+        """For each claim, what it holds, in words."""
+        return {
+            claim.name: load.service.volume.holds
+            for load in self.workloads
+            for claim in load.claims
+            if load.service.volume
+        }
+
+    def secrets(self) -> Iterator[SecretTemplate]:
+        """Every Secret, in the order they can be applied."""
+        found = [load.secret for load in self.workloads]
+        found += [entry.certificate for entry in self.entries]
+        if self.database:
+            found.append(self.database.secret)
+        yield from (one for one in found if one)
+
     def secrets_needed(self) -> tuple[str, ...]:
         """The secret values this environment cannot do without."""
-        named = {name for load in self.workloads if load.secret for name in load.secret.values_needed()}
-        return tuple(sorted(named))
+        return tuple(sorted({name for one in self.secrets() for name in one.values_needed()}))
 
     def objects(self) -> Iterator[Manifest]:
         """Every plain object, in the order they can be applied. Secrets and releases are not among them."""
         if self.mesh:
             yield from self.mesh.namespaces
             yield self.mesh.mtls
-        yield from (self.namespace, self.mtls)
+        yield self.namespace
+        yield from self.quota
+        if self.mtls:
+            yield self.mtls
+        yield from self.access.objects()
         for workload in self.workloads:
             yield from workload.objects()
+        if self.database:
+            yield from self.database.objects()
         for way in self.routes:
             yield from (way.destination, way.route)
         for entry in self.entries:
@@ -94,52 +128,76 @@ class Plan:
         values = {name: placeholder.format(name) for name in self.secrets_needed()}
         for manifest in self.objects():
             yield manifest.document()
-        for workload in self.workloads:
-            if workload.secret:
-                yield workload.secret.document(values)
+        for secret in self.secrets():
+            yield secret.document(values)
 
 
 def build(settings: Settings, owner: str) -> Plan:
     """The plan for these settings. `owner` marks the namespaces as this stack's."""
     running = {name: CATALOGUE[name] for name in sorted(settings.services)}
-    mesh = settings.mesh
+    mesh, prepared = settings.mesh, database.database_plan(settings)
+    routed = [service for service in running.values() if service.kind is Kind.HTTP and settings.meshed]
     return Plan(
         namespace=manifests.namespace(
             settings.namespace,
             "environment",
-            {naming.OWNER_LABEL: owner, **_injection(mesh)},
+            {naming.OWNER_LABEL: owner, **_injection(settings)},
         ),
-        mtls=routes.strict_mtls(settings.namespace, "environment"),
+        quota=scaling.quota(settings),
+        mtls=routes.strict_mtls(settings.namespace, "environment") if settings.meshed else None,
         mesh=istio.mesh_plan(mesh, owner) if isinstance(mesh, HelmMesh) else None,
-        root_namespace=mesh.root_namespace if isinstance(mesh, ExistingMesh) else istio.ROOT_NAMESPACE,
-        workloads=tuple(_workload(service, settings, running) for service in _in_order(running)),
-        routes=tuple(_route(service, settings) for service in running.values() if service.kind is Kind.HTTP),
-        entries=tuple(_entry(service, settings) for service in running.values() if service.public),
+        root_namespace=access.root_namespace(settings),
+        access=access.access_plan(settings),
+        database=prepared,
+        workloads=tuple(_workload(service, settings, prepared) for service in _in_order(running)),
+        routes=tuple(_route(service, settings) for service in routed),
+        entries=tuple(_entry(service, settings) for service in routed if service.public),
         asked=settings.asked(),
+        retain=settings.storage.retain,
     )
 
 
-def _injection(mesh: HelmMesh | ExistingMesh) -> dict[str, str]:
+def _injection(settings: Settings) -> dict[str, str]:
+    mesh = settings.mesh
+    if isinstance(mesh, NoMesh):
+        return {}
     if isinstance(mesh, ExistingMesh) and mesh.revision:
         return {"istio.io/rev": mesh.revision}
     return {"istio-injection": "enabled"}
 
 
-def _workload(service: Service, settings: Settings, running: Mapping[str, Service]) -> WorkloadPlan:
-    here = settings.namespace
-    versions = settings.services[service.name].versions
+def _workload(service: Service, settings: Settings, prepared: DatabasePlan | None) -> WorkloadPlan:
+    here, own = settings.namespace, settings.services[service.name]
+    versions = pods.running(service, own)
+    after = [need.service for need in hard_needs(service) if need.service in settings.services]
+    if prepared and service.login:
+        after.append(naming.DATABASE_INIT)
     return WorkloadPlan(
         service=service,
-        account=manifests.service_account(service, here),
-        secret=manifests.secret(service, here),
-        address=manifests.service_object(service, here) if service.ports else None,
-        versions=tuple(sorted(versions)),
-        deployments=tuple(
-            manifests.deployment(service, version, version_settings.replicas, here)
-            for version, version_settings in sorted(versions.items())
-        ),
-        after=tuple(need.service for need in hard_needs(service) if need.service in running),
+        account=manifests.service_account(service.name, here),
+        secret=pods.secret(service, versions, settings),
+        address=_address(service, settings) if service.ports else None,
+        files=pods.files(service, settings),
+        claims=pods.claims(service, versions, settings),
+        versions=tuple(one.version for one in versions),
+        workloads=tuple(pods.workload(service, one, settings) for one in versions),
+        beside=scaling.beside(service, versions, settings),
+        after=tuple(after),
     )
+
+
+def _address(service: Service, settings: Settings) -> Manifest:
+    if not isinstance(settings.mesh, NoMesh):
+        return manifests.service_object(service, settings.namespace)
+    own = settings.services[service.name]
+    exposed = settings.mesh.gateway if service.public else None
+    return manifests.service_object(service, settings.namespace, exposed, _only(service, own))
+
+
+def _only(service: Service, own: ServiceSettings) -> str:
+    """Without a mesh, the one version that answers."""
+    live = own.split.live if isinstance(own.split, BlueGreen) else min(own.versions)
+    return live if service.kind is Kind.HTTP and len(own.versions) > 1 else ""
 
 
 def hard_needs(service: Service) -> tuple[Need, ...]:
@@ -160,22 +218,32 @@ def _in_order(running: Mapping[str, Service]) -> list[Service]:
 
 
 def _route(service: Service, settings: Settings) -> RoutePlan:
-    own = settings.services[service.name]
-    here = settings.namespace
+    own, here = settings.services[service.name], settings.namespace
     return RoutePlan(
         service.name,
-        routes.destination_rule(service, tuple(own.versions), here),
-        routes.virtual_service(service, own.shares(), here),
+        routes.destination_rule(service, own, here),
+        routes.virtual_service(service, own, here),
     )
 
 
 def _entry(service: Service, settings: Settings) -> EntryPlan:
-    mesh, hosts, here = settings.mesh, settings.ingress.hosts, settings.namespace
+    mesh, ingress, here = settings.mesh, settings.ingress, settings.namespace
     selector = mesh.gateway.selector if isinstance(mesh, ExistingMesh) else istio.GATEWAY_SELECTOR
-    shares = settings.services[service.name].shares()
+    beside = mesh.gateway.namespace if isinstance(mesh, ExistingMesh) else istio.GATEWAY_NAMESPACE
+    own = settings.services[service.name]
     return EntryPlan(
         service.name,
-        hosts,
-        routes.gateway(service, hosts, selector, here),
-        routes.entry_route(service, shares, hosts, here),
+        ingress.hosts,
+        _certificate(service, here, beside) if isinstance(ingress.tls, ConfiguredTls) else None,
+        routes.gateway(service, ingress, selector, here),
+        routes.entry_route(service, own, ingress.hosts, here),
+    )
+
+
+def _certificate(service: Service, namespace: str, beside: str) -> SecretTemplate:
+    """The gateway's pods read certificates from their own namespace only."""
+    texts = {"tls.crt": f"{{{Secret.TLS_CERTIFICATE}}}", "tls.key": f"{{{Secret.TLS_KEY}}}"}
+    name = routes.certificate(namespace)
+    return SecretTemplate(
+        f"{service.name}-certificate", name, beside, manifests.labels(service.name), texts, "kubernetes.io/tls"
     )

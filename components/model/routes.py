@@ -1,71 +1,281 @@
-"""The compiler from traffic policies to Istio's objects. Hosts are always full names."""
+"""The compiler from traffic policies to Istio's objects. Hosts are always full names.
 
-from collections.abc import Mapping, Sequence
+A service's policies become one ordered list of routes, the first that matches takes a request: the
+conditional routes and lanes as they are listed, then the route for everything else. A policy that
+concerns some requests only (a fault for a header, a mirror for GET) splits each of these in two, the
+narrower one first.
+"""
 
-from components.model import naming
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from components.model import matches, naming
 from components.model.catalogue import Service
 from components.model.manifests import Document, Json, Manifest, labels
+from components.model.matches import EVERYTHING, Match
+from components.model.settings import Ingress, SecretTls, ServiceSettings
+from components.model.traffic import (
+    CallerLane,
+    CircuitBreaker,
+    ConditionalRoute,
+    DarkRelease,
+    FaultInjection,
+    Retries,
+    SessionAffinity,
+    Timeout,
+)
 
 NETWORKING = "networking.istio.io/v1"
 SECURITY = "security.istio.io/v1"
+DEFAULT = "default"
+DEFAULT_TIMEOUT = "15s"  # long enough for the webapp's six tries of an API that answers at all
+SAFE_RETRIES: Document = {"attempts": 2, "retryOn": "connect-failure,refused-stream"}
 
 
-def destination_rule(service: Service, versions: Sequence[str], namespace: str) -> Manifest:
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One route: whose requests, to which versions in percent, and what else is done to them."""
+
+    name: str
+    match: Match
+    shares: Mapping[str, int]
+    extras: Document = field(default_factory=dict)
+
+    def document(self, host: str, port: int = 0) -> Document:
+        """As a VirtualService has it. With a port, for gateways, which know no port of their own."""
+        chosen: Document = {"port": {"number": port}} if port else {}
+        targets: list[Json] = [
+            # A share of 0 stays in the route: moving a weight then changes numbers and nothing else.
+            {"destination": {"host": host, "subset": version, **chosen}, "weight": share}
+            for version, share in sorted(self.shares.items())
+        ]
+        match = self.match.document()
+        head: Document = {"name": self.name, **({"match": [match]} if match else {})}
+        extras = dict(self.extras)
+        if mirrored := extras.pop("mirror", None):
+            extras["mirror"] = {"host": host, "subset": mirrored, **chosen}
+        return {**head, "route": targets, **extras}
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """Something that is done to the requests of a match; where it does not apply, `otherwise` does."""
+
+    name: str
+    match: Match
+    document: Document
+    otherwise: Document = field(default_factory=dict)
+    patience: bool = False  # a timeout or retries, of which a request with a fault has none
+
+
+def ways(own: ServiceSettings) -> tuple[Way, ...]:
+    """The ordered routes to a service."""
+    extras = tuple(_extras(own))
+    found: list[Way] = []
+    for base in _bases(own):
+        for chosen in _combinations([extra for extra in extras if _concerns(extra, base)]):
+            way = _refined(base, chosen)
+            if way is not None and not any(earlier.match.covers(way.match) for earlier in found):
+                found.append(way)
+    return tuple(found)
+
+
+def _bases(own: ServiceSettings) -> Iterator[Way]:
+    for number, policy in enumerate(own.traffic):
+        if isinstance(policy, ConditionalRoute):
+            yield Way(f"route-{number}", matches.of_conditions(policy), {policy.to: 100})
+        elif isinstance(policy, CallerLane):
+            name = f"lane-{policy.caller}-{policy.caller_version}"
+            yield Way(name, matches.of_lane(policy), {policy.to: 100})
+    yield Way(DEFAULT, EVERYTHING, own.shares())
+
+
+def _extras(own: ServiceSettings) -> Iterator[Extra]:
+    """Faults first: where there is one, there is no patience to decide about."""
+    for number, policy in enumerate(own.traffic):
+        if isinstance(policy, FaultInjection):
+            yield Extra(f"fault-{number}", matches.of_conditions(policy), {"fault": _fault(policy)})
+    for policy in own.traffic:
+        if isinstance(policy, DarkRelease):
+            copied: Document = {"mirror": policy.to, "mirrorPercentage": {"value": policy.percent}}
+            yield Extra("mirror", matches.of_methods(policy.methods), copied)
+    for policy in own.traffic:
+        if isinstance(policy, Retries):
+            # Whatever may have been carried out is not tried again for other methods.
+            tried: Document = {"retries": _retries(policy)}
+            careful: Document = {"retries": SAFE_RETRIES}
+            yield Extra("retries", matches.of_methods(policy.methods), tried, careful, patience=True)
+    limits = [policy.duration for policy in own.traffic if isinstance(policy, Timeout)] or [DEFAULT_TIMEOUT]
+    yield Extra("", EVERYTHING, {"timeout": limits[0]}, patience=True)
+
+
+def _concerns(extra: Extra, base: Way) -> bool:
+    """Not a mirror to the version that gets these very requests."""
+    return base.shares.get(str(extra.document.get("mirror"))) != 100
+
+
+def _combinations(extras: Sequence[Extra]) -> Iterator[tuple[tuple[Extra, bool], ...]]:
+    """Every way to take some of the extras and not the others, the narrower first."""
+    if not extras:
+        yield ()
+        return
+    first, *rest = extras
+    for take in (True,) if first.match == EVERYTHING else (True, False):
+        # Istio applies neither timeout nor retries to a request with a fault (VirtualService, HTTPRoute.fault).
+        left = [extra for extra in rest if not (take and "fault" in first.document and extra.patience)]
+        for more in _combinations(left):
+            yield ((first, take), *more)
+
+
+def _refined(base: Way, chosen: Sequence[tuple[Extra, bool]]) -> Way | None:
+    """A route with some of the extras; None where no request is meant."""
+    match: Match | None = base.match
+    name, document, faults = base.name, dict(base.extras), list[Document]()
+    for extra, take in chosen:
+        if take:
+            match = match.meets(extra.match) if match else None
+            name += f"-{extra.name}" if extra.match != EVERYTHING else ""
+        if take and isinstance(fault := extra.document.get("fault"), dict):
+            faults.insert(0, fault)  # the first that is listed wins
+        document |= extra.document if take else extra.otherwise
+    if match is None:
+        return None
+    if faults:
+        document["fault"] = {kind: what for fault in faults for kind, what in fault.items()}
+    return Way(name, match, base.shares, document)
+
+
+def _fault(policy: FaultInjection) -> Document:
+    found: Document = {}
+    if policy.delay:
+        percentage: Document = {"value": policy.delay.percent}
+        found["delay"] = {"percentage": percentage, "fixedDelay": policy.delay.duration}
+    if policy.abort:
+        found["abort"] = {"percentage": {"value": policy.abort.percent}, "httpStatus": policy.abort.status}
+    return found
+
+
+def _retries(policy: Retries) -> Document:
+    return {
+        "attempts": policy.attempts,
+        "perTryTimeout": policy.per_try,
+        "retryOn": ",".join(sorted(policy.on)),
+    }
+
+
+def destination_rule(service: Service, own: ServiceSettings, namespace: str) -> Manifest:
     """Names every version as a subset, whatever its weight: routes may move between them at once."""
     subsets: list[Json] = [
         {"name": version, "labels": {"version": naming.version_label(version)}}
-        for version in sorted(versions)
+        for version in sorted(own.versions)
     ]
     spec: Document = {"host": naming.host(service.name, namespace), "subsets": subsets}
+    if policy := _traffic_policy(own):
+        spec["trafficPolicy"] = policy
     return _object("DestinationRule", service.name, namespace, service.name, spec)
 
 
-def virtual_service(service: Service, shares: Mapping[str, int], namespace: str) -> Manifest:
+def _traffic_policy(own: ServiceSettings) -> Document:
+    found: Document = {}
+    for policy in own.traffic:
+        if isinstance(policy, SessionAffinity):
+            found["loadBalancer"] = {"consistentHash": _hash(policy)}
+        elif isinstance(policy, CircuitBreaker):
+            found |= _breaker(policy)
+    return found
+
+
+def _hash(policy: SessionAffinity) -> Document:
+    if policy.cookie:
+        return {"httpCookie": {"name": policy.cookie.name, "ttl": policy.cookie.ttl or "0s"}}
+    return {"httpHeaderName": policy.header}
+
+
+def _breaker(policy: CircuitBreaker) -> Document:
+    found: Document = {}
+    if limits := policy.connections:
+        tcp = _given(maxConnections=limits.max, connectTimeout=limits.connect_timeout)
+        http = _given(
+            http1MaxPendingRequests=limits.pending,
+            http2MaxRequests=limits.requests,
+            maxRequestsPerConnection=limits.per_connection,
+        )
+        found["connectionPool"] = _given(tcp=tcp or None, http=http or None)
+    if outliers := policy.outliers:
+        found["outlierDetection"] = _given(
+            consecutive5xxErrors=outliers.consecutive_5xx,
+            consecutiveGatewayErrors=outliers.consecutive_gateway_errors,
+            interval=outliers.interval,
+            baseEjectionTime=outliers.ejection,
+            maxEjectionPercent=outliers.max_percent,
+        )
+    return found
+
+
+def _given(**values: Json) -> Document:
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def virtual_service(service: Service, own: ServiceSettings, namespace: str) -> Manifest:
     """What callers inside the mesh get."""
     host = naming.host(service.name, namespace)
     spec: Document = {
         "hosts": [host],
         "gateways": ["mesh"],
-        "http": [{"name": "default", "route": _destinations(host, shares)}],
+        "http": [way.document(host) for way in ways(own)],
     }
     return _object("VirtualService", service.name, namespace, service.name, spec)
 
 
 def entry_route(
-    service: Service, shares: Mapping[str, int], hosts: Sequence[str], namespace: str
+    service: Service, own: ServiceSettings, hosts: Iterable[str], namespace: str
 ) -> Manifest:
-    """What callers from outside get: the same shares, by way of the ingress gateway."""
+    """What callers from outside get: the same, by way of the ingress gateway, which no caller's label fits."""
     host = naming.host(service.name, namespace)
+    port = service.ports[0].number
+    outside = [way for way in ways(own) if way.match.caller is None]
     spec: Document = {
         "hosts": list(hosts),
         "gateways": [f"{namespace}/{service.name}"],
-        "http": [{"name": "default", "route": _destinations(host, shares, service.ports[0].number)}],
+        "http": [way.document(host, port) for way in outside],
     }
     return _object("VirtualService", f"{service.name}-ingress", namespace, service.name, spec)
 
 
-def gateway(service: Service, hosts: Sequence[str], selector: Mapping[str, str], namespace: str) -> Manifest:
+def gateway(service: Service, ingress: Ingress, selector: Mapping[str, str], namespace: str) -> Manifest:
     """Opens the ingress gateway for the hosts of this environment."""
-    spec: Document = {
-        "selector": dict(sorted(selector.items())),
-        "servers": [{"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": list(hosts)}],
-    }
+    hosts: list[Json] = list(ingress.hosts)
+    plain: Document = {"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": hosts}
+    servers: list[Json] = [plain]
+    if tls := ingress.tls:
+        if tls.redirect:
+            plain["tls"] = {"httpsRedirect": True}
+        else:
+            servers.clear()
+        servers.append(
+            {
+                "port": {"number": 443, "name": "https", "protocol": "HTTPS"},
+                "hosts": hosts,
+                "tls": {
+                    "mode": "SIMPLE",
+                    "credentialName": tls.name if isinstance(tls, SecretTls) else certificate(namespace),
+                    "minProtocolVersion": "TLSV1_2",
+                },
+            }
+        )
+    spec: Document = {"selector": dict(sorted(selector.items())), "servers": servers}
     return _object("Gateway", service.name, namespace, service.name, spec)
+
+
+def certificate(namespace: str) -> str:
+    """The Secret with the certificate an environment brings itself; beside the gateway's pods."""
+    return f"{namespace}-certificate"
 
 
 def strict_mtls(namespace: str, key: str) -> Manifest:
     """Everything in the namespace speaks mutual TLS or is refused; in the root namespace: in the mesh."""
     spec: Document = {"mtls": {"mode": "STRICT"}}
     return Manifest(key, SECURITY, "PeerAuthentication", "default", namespace, {}, {"spec": spec})
-
-
-def _destinations(host: str, shares: Mapping[str, int], port: int = 0) -> list[Json]:
-    # A share of 0 stays in the route: moving a weight then changes numbers and nothing else.
-    chosen: Document = {"port": {"number": port}} if port else {}
-    return [
-        {"destination": {"host": host, "subset": version, **chosen}, "weight": share}
-        for version, share in sorted(shares.items())
-    ]
 
 
 def _object(kind: str, name: str, namespace: str, service: str, spec: Document) -> Manifest:

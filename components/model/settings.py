@@ -2,31 +2,29 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from components.model.catalogue import CATALOGUE
-from components.model.traffic import Traffic
+from components.model.catalogue import CATALOGUE, Kind, ServiceName
+from components.model.traffic import BlueGreen, TrafficPolicy, WeightedSplit, WorkerRelease
 from components.model.types import (
+    Bytes,
+    Count,
+    Cpu,
     DnsLabel,
+    EnvironmentName,
     HostName,
+    ImageReference,
+    ImageSource,
     Model,
     NodePort,
+    PortNumber,
     Replicas,
     ServiceType,
     VersionName,
+    WholePercent,
     invalid,
-    suggest,
+    mebibytes,
 )
-
-
-def service_name(value: str) -> str:
-    """A service of the catalogue."""
-    if value not in CATALOGUE:
-        raise invalid(f"unknown service; {suggest(value, tuple(CATALOGUE))}")
-    return value
-
-
-ServiceName = Annotated[str, AfterValidator(service_name)]
 
 
 class LocalCluster(Model):
@@ -47,7 +45,7 @@ Cluster = Annotated[LocalCluster | KubeconfigCluster, Field(discriminator="kind"
 
 
 class GatewayService(Model):
-    """How the ingress gateway that comes with the mesh is exposed."""
+    """How the way in from outside is exposed by the cluster."""
 
     service: ServiceType = "LoadBalancer"
     node_port: NodePort | None = Field(default=None, alias="nodePort")
@@ -78,9 +76,10 @@ class HelmMesh(Model):
 
 
 class ExistingGateway(Model):
-    """The ingress gateway that is there already, by the labels of its pods."""
+    """The ingress gateway that is there already: the labels of its pods, and where they are."""
 
     selector: dict[str, str] = Field(default_factory=lambda: {"istio": "ingressgateway"}, min_length=1)
+    namespace: DnsLabel = "istio-ingress"
 
 
 class ExistingMesh(Model):
@@ -92,53 +91,230 @@ class ExistingMesh(Model):
     gateway: ExistingGateway = ExistingGateway()
 
 
-Mesh = Annotated[HelmMesh | ExistingMesh, Field(discriminator="kind")]
+class NoMesh(Model):
+    """No sidecars and no policies: a Service picks one version, and the webapp is exposed by its own."""
+
+    kind: Literal["none"]
+    gateway: GatewayService = GatewayService()
+
+
+Mesh = Annotated[HelmMesh | ExistingMesh | NoMesh, Field(discriminator="kind")]
+
+
+class SecretTls(Model):
+    """A certificate that is in the cluster already, as a Secret beside the gateway's pods."""
+
+    kind: Literal["secret"]
+    name: DnsLabel
+    redirect: bool = True  # requests over plain HTTP are sent on to HTTPS
+
+
+class ConfiguredTls(Model):
+    """A certificate from the secret values tlsCertificate and tlsKey; a local environment makes them."""
+
+    kind: Literal["values"]
+    redirect: bool = True
+
+
+Tls = Annotated[SecretTls | ConfiguredTls, Field(discriminator="kind")]
 
 
 class Ingress(Model):
     """What reaches the webapp from outside."""
 
     hosts: Annotated[tuple[HostName, ...], Field(strict=False, min_length=1)] = ("*",)
+    tls: Tls | None = None
+
+
+class EgressHost(Model):
+    """Something outside the mesh that services may call."""
+
+    host: HostName
+    port: PortNumber = 443
+    protocol: Literal["HTTP", "HTTPS", "TLS", "TCP"] = "HTTPS"
+    callers: Annotated[tuple[ServiceName, ...], Field(strict=False, min_length=1)]
+
+    @field_validator("host")
+    @classmethod
+    def _one_host(cls, host: str) -> str:
+        # A wildcard has no address of its own: only TLS by SNI could follow it, and TCP not at all.
+        if "*" in host:
+            raise invalid("must be one host, e.g. smtp.example.org")
+        return host
+
+
+class Storage(Model):
+    """Where data lies that must outlive a pod."""
+
+    kind: Literal["claims", "ephemeral"] = "claims"
+    storage_class: DnsLabel | None = Field(default=None, alias="class")  # without one, the cluster's default
+    retain: bool = False  # claims outlive the stack
+    sizes: dict[ServiceName, Bytes] = Field(default_factory=dict)
+
+    @field_validator("sizes")
+    @classmethod
+    def _of_what_keeps_data(cls, sizes: dict[str, str]) -> dict[str, str]:
+        for name in sizes:
+            if CATALOGUE[name].volume is None:
+                keep = ", ".join(sorted(s.name for s in CATALOGUE.values() if s.volume))
+                raise invalid(f"{name} keeps no data; valid: {keep}", name)
+        return sizes
+
+
+class Quota(Model):
+    """What all pods of the environment may ask for together."""
+
+    cpu: Cpu
+    memory: Bytes
+    pods: Count
+
+
+class Guardrails(Model):
+    """What an environment does not allow, whatever a service asks for."""
+
+    faults: bool = True
+    # Tries that one request of a user may become on its way through the call chain.
+    retry_budget: Count = Field(default=20, alias="retryBudget")
+    max_weight_step: WholePercent = Field(default=100, alias="maxWeightStep")
+
+
+class CpuScaling(Model):
+    """More pods while they are busy (HorizontalPodAutoscaler); needs the cluster's metrics API."""
+
+    kind: Literal["cpu"]
+    min: Replicas = 2
+    max: Replicas
+    percent: WholePercent = 70  # of the processor time asked for
+
+    @model_validator(mode="after")
+    def _range(self) -> Self:
+        if self.min > self.max:
+            raise invalid(f"must not be less than min, which is {self.min}", "max")
+        return self
+
+
+class QueueScaling(Model):
+    """More pods while events wait in the queue (KEDA's ScaledObject); needs KEDA in the cluster."""
+
+    kind: Literal["queue"]
+    min: Replicas = 1
+    max: Replicas
+    length: Count = 5  # events for each pod, the ones it has taken and not finished included
+
+    @model_validator(mode="after")
+    def _range(self) -> Self:
+        if self.min > self.max:
+            raise invalid(f"must not be less than min, which is {self.min}", "max")
+        return self
+
+
+Scaling = Annotated[CpuScaling | QueueScaling, Field(discriminator="kind")]
+
+
+class Resources(Model):
+    """What one pod asks for, and its limit of memory. There is no CPU limit: it would only add latency."""
+
+    cpu: Cpu | None = None
+    memory: Bytes | None = None
+    memory_limit: Bytes | None = Field(default=None, alias="memoryLimit")
+
+    @model_validator(mode="after")
+    def _limit_holds_request(self) -> Self:
+        if self.memory and self.memory_limit and mebibytes(self.memory_limit) < mebibytes(self.memory):
+            raise invalid(f"must not be less than memory, which is {self.memory}", "memoryLimit")
+        return self
+
+
+# What the program itself writes there, and what holds secrets.
+RESERVED_PREFIXES = ("ConnectionStrings__", "APIServiceLocations__", "RABBITMQ_DEFAULT_", "MSSQL_SA_")
+SECRET_WORDS = ("password", "pwd", "secret", "token")
 
 
 class VersionSettings(Model):
-    """One running version of a service."""
+    """One version of a service."""
 
     replicas: Replicas = 1
+    image: ImageReference | None = None  # instead of the environment's
+    settings: dict[EnvironmentName, str] = Field(default_factory=dict)
+    resources: Resources = Resources()
+    scaling: Scaling | None = None
+
+    @field_validator("settings")
+    @classmethod
+    def _no_secrets(cls, settings: dict[str, str]) -> dict[str, str]:
+        for name in settings:
+            if name.startswith(RESERVED_PREFIXES):
+                raise invalid("is set by the program itself; remove the key", name)
+            if any(word in name.lower() for word in SECRET_WORDS):
+                raise invalid(
+                    "would show a secret in the stack file and in the pod; secret values come from "
+                    "pulumi config set --secret",
+                    name,
+                )
+        return settings
+
+    @model_validator(mode="after")
+    def _one_owner_of_replicas(self) -> Self:
+        if self.scaling is not None and "replicas" in self.model_fields_set:
+            raise invalid("scaling decides how many pods there are; remove replicas or scaling", "replicas")
+        return self
+
+    @property
+    def fewest(self) -> int:
+        """The pods that are there at least."""
+        return self.scaling.min if self.scaling else self.replicas
+
+    @property
+    def most(self) -> int:
+        """The pods that are there at most."""
+        return self.scaling.max if self.scaling else self.replicas
 
 
 class ServiceSettings(Model):
-    """One service: its versions, and who of them gets the requests."""
+    """One service: its versions, and who of them gets the requests or the events."""
 
     versions: dict[VersionName, VersionSettings] = Field(
         default_factory=lambda: {"v1": VersionSettings()}, min_length=1
     )
-    traffic: Traffic | None = None
+    traffic: Annotated[tuple[TrafficPolicy, ...], Field(strict=False)] = ()
+    release: WorkerRelease | None = None
 
     @model_validator(mode="after")
-    def _policy_fits_versions(self) -> Self:
+    def _policies_name_versions(self) -> Self:
         known = ", ".join(sorted(self.versions))
-        if self.traffic is None:
-            if len(self.versions) > 1:
-                raise invalid(
-                    f"required when there are several versions ({known}), e.g. {{kind: bluegreen, live: v1}}",
-                    "traffic",
-                )
-            return self
-        for version in self.traffic.shares():
+        for at, version in self._named():
             if version not in self.versions:
-                at = ("weights", version) if self.traffic.kind == "split" else ("live",)
                 raise invalid(
                     f"{version} has no deployment; the versions are {known}, "
                     f"or add it, e.g. versions: {{{version}: {{}}}}",
-                    "traffic",
                     *at,
                 )
         return self
 
+    def _named(self) -> list[tuple[tuple[str | int, ...], str]]:
+        """Every version a policy names, with the keys that lead there."""
+        named: list[tuple[tuple[str | int, ...], str]] = []
+        for number, policy in enumerate(self.traffic):
+            if isinstance(policy, WeightedSplit):
+                named += [(("traffic", number, "weights", version), version) for version in policy.weights]
+            elif isinstance(policy, BlueGreen):
+                named.append((("traffic", number, "live"), policy.live))
+            elif policy.kind in ("route", "lane", "mirror"):
+                named.append((("traffic", number, "to"), policy.to))
+        for key in ("live", "shadow"):
+            version = getattr(self.release, key, None)
+            if version is not None:
+                named.append((("release", key), version))
+        return named
+
+    @property
+    def split(self) -> WeightedSplit | BlueGreen | None:
+        """The policy that says who gets what no other policy sends elsewhere."""
+        return next((one for one in self.traffic if isinstance(one, WeightedSplit | BlueGreen)), None)
+
     def shares(self) -> dict[str, int]:
         """Percent of the requests for every version, the ones that get none included."""
-        asked = self.traffic.shares() if self.traffic else {next(iter(self.versions)): 100}
+        asked = self.split.shares() if self.split else {min(self.versions): 100}
         return {version: asked.get(version, 0) for version in sorted(self.versions)}
 
 
@@ -148,14 +324,23 @@ class Settings(Model):
     namespace: DnsLabel
     cluster: Cluster
     mesh: Mesh
-    images: Literal["standin"] = "standin"
+    images: ImageSource = "standin"
     ingress: Ingress = Ingress()
+    egress: Annotated[tuple[EgressHost, ...], Field(strict=False)] = ()
+    storage: Storage = Storage()
+    quota: Quota | None = None
+    guardrails: Guardrails = Guardrails()
     services: dict[ServiceName, ServiceSettings] = Field(min_length=1)
 
+    @property
+    def meshed(self) -> bool:
+        """Whether pods have sidecars."""
+        return not isinstance(self.mesh, NoMesh)
+
     def asked(self) -> dict[str, dict[str, int]]:
-        """For each service with more than one version, the share of each in percent."""
+        """For each HTTP service with more than one version, the share of each in percent."""
         return {
             name: service.shares()
             for name, service in sorted(self.services.items())
-            if len(service.versions) > 1
+            if len(service.versions) > 1 and CATALOGUE[name].kind is Kind.HTTP
         }

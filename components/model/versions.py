@@ -14,3 +14,20 @@ ISTIO_HUB = "pitstop.local/istio"
 ISTIO_TAG = "eed52ebb66ad"
 
 STANDIN_HUB = "pitstop.local/standin"
+# Made from Debian's packages: real servers, where only stand-ins could be had otherwise.
+DEBIAN_HUB = "pitstop.local/debian"
+LOCAL_RABBITMQ_IMAGE = f"{DEBIAN_HUB}/rabbitmq:3"
+LOCAL_BUSYBOX_IMAGE = f"{DEBIAN_HUB}/busybox:1"
+
+# What upstream publishes its own images as, and the servers beside them in the releases it uses.
+UPSTREAM_HUB = "docker.io/pitstop"
+# renovate: datasource=docker depName=mcr.microsoft.com/mssql/server
+SQLSERVER_IMAGE = "mcr.microsoft.com/mssql/server:2022-CU20-ubuntu-22.04"
+# renovate: datasource=docker depName=rabbitmq
+RABBITMQ_IMAGE = "docker.io/library/rabbitmq:3.13-management-alpine"
+# renovate: datasource=docker depName=maildev/maildev
+MAILSERVER_IMAGE = "docker.io/maildev/maildev:1.1.0"
+# renovate: datasource=docker depName=datalust/seq
+LOGSERVER_IMAGE = "docker.io/datalust/seq:2025.2"
+# renovate: datasource=docker depName=busybox
+BUSYBOX_IMAGE = "docker.io/library/busybox:1.37.0"

@@ -1,0 +1,313 @@
+"""Who may talk to whom, derived from the calls the catalogue declares: one list of edges, three enforcers.
+
+The mesh decides by certificate (AuthorizationPolicy), the network by pod (NetworkPolicy), and a sidecar
+knows nothing it does not need (Sidecar, ServiceEntry). Each starts from nothing allowed.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from components.model import istio, naming
+from components.model.catalogue import CATALOGUE, MAIL, SQL, Kind, Port, Service
+from components.model.manifests import Document, Json, Manifest, labels
+from components.model.naming import DATABASE_INIT, IDENTITY_LABEL
+from components.model.routes import NETWORKING, SECURITY
+from components.model.settings import EgressHost, ExistingMesh, ServiceSettings, Settings
+from components.model.traffic import Access, ShadowQueue
+
+POLICY = "networking.k8s.io/v1"
+ISTIOD_PORT = 15012
+DNS_PORT = 53
+KEDA_NAMESPACE = "keda"
+MANAGEMENT = "http-admin"  # the broker's port that tells how long its queues are
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """One service calls another's port."""
+
+    caller: str
+    service: str
+    port: Port
+
+
+def edges(settings: Settings) -> tuple[Edge, ...]:
+    """Every call of the environment, by name."""
+    here = settings.services
+    found = [
+        Edge(name, need.service, _port(need.service, need.port))
+        for name in sorted(here)
+        for need in CATALOGUE[name].needs
+        if need.service in here
+    ]
+    if SQL.service in here and any(CATALOGUE[name].login for name in here):
+        found.append(Edge(DATABASE_INIT, SQL.service, _port(SQL.service, SQL.port)))
+    return tuple(found)
+
+
+def _port(service: str, name: str) -> Port:
+    return next(port for port in CATALOGUE[service].ports if port.name == name)
+
+
+@dataclass(frozen=True, slots=True)
+class AccessPlan:
+    """What lets calls through, and what refuses the rest: the latter is to be registered last."""
+
+    allow: tuple[Manifest, ...]
+    deny: tuple[Manifest, ...]
+
+    def objects(self) -> tuple[Manifest, ...]:
+        """All of it, in order."""
+        return (*self.allow, *self.deny)
+
+
+def access_plan(settings: Settings) -> AccessPlan:
+    """The rules of an environment. Without a mesh, the network's alone."""
+    known = edges(settings)
+    allow, deny = list(_network(settings, known)), [_nothing(settings.namespace)]
+    if settings.meshed:
+        allow += _mesh(settings, known)
+        deny.append(_no_request(settings.namespace))
+    return AccessPlan(tuple(allow), tuple(deny))
+
+
+# --- by certificate -----------------------------------------------------------------------------------
+
+
+def _mesh(settings: Settings, known: Iterable[Edge]) -> Iterator[Manifest]:
+    known = tuple(known)
+    yield _sidecar(settings)
+    for name, own in sorted(settings.services.items()):
+        service = CATALOGUE[name]
+        if service.ports:
+            yield _authorization(settings, service, own, [edge for edge in known if edge.service == name])
+    for entry in settings.egress:
+        yield _service_entry(entry, settings.namespace)
+    if scaled_by_queue(settings):
+        yield _plain_management(settings.namespace)
+
+
+def _authorization(
+    settings: Settings, service: Service, own: ServiceSettings, calls: Iterable[Edge]
+) -> Manifest:
+    rules: list[Json] = []
+    for edge in calls:
+        source: Document = {"principals": [naming.principal(settings.namespace, edge.caller)]}
+        rules += _rules(source, edge.port, _narrowed(own, edge.caller))
+    for policy in own.traffic:
+        if isinstance(policy, Access):
+            for outsider in policy.outsiders:
+                account: Document = {"principals": [naming.principal(*outsider.split("/", 1))]}
+                rules += _rules(account, service.ports[0], [policy])
+    if service.public:
+        rules += _rules(_from_outside(settings), service.ports[0], [])
+    if service.name == "rabbitmq" and scaled_by_queue(settings):
+        # KEDA has no certificate of this mesh; the network lets only its namespace in.
+        rules += [{"to": [{"operation": {"ports": [str(_port("rabbitmq", MANAGEMENT).target)]}}]}]
+    spec: Document = {"selector": {"matchLabels": {"app": service.name}}, "action": "ALLOW", "rules": rules}
+    return Manifest(
+        service.name,
+        SECURITY,
+        "AuthorizationPolicy",
+        service.name,
+        settings.namespace,
+        labels(service.name),
+        {"spec": spec},
+    )
+
+
+def _narrowed(own: ServiceSettings, caller: str) -> list[Access]:
+    return [one for one in own.traffic if isinstance(one, Access) and caller in one.callers]
+
+
+def _rules(source: Document, port: Port, narrowed: Iterable[Access]) -> list[Json]:
+    """One rule for each policy that narrows the edge, or one for the whole port."""
+    found: list[Json] = []
+    for policy in narrowed or [None]:
+        operation: Document = {"ports": [str(port.target)]}
+        if policy and policy.methods:
+            operation["methods"] = sorted(policy.methods)
+        if policy and policy.paths:
+            operation["paths"] = list(policy.paths)
+        found.append({"from": [{"source": source}], "to": [{"operation": operation}]})
+    return found
+
+
+def _from_outside(settings: Settings) -> Document:
+    """The ingress gateway: our own by its account, another's by its namespace."""
+    if isinstance(settings.mesh, ExistingMesh):
+        return {"namespaces": [settings.mesh.gateway.namespace]}
+    return {"principals": [naming.principal(istio.GATEWAY_NAMESPACE, istio.GATEWAY_RELEASE)]}
+
+
+def _no_request(namespace: str) -> Manifest:
+    """A policy that allows nothing: what no other policy allows is refused.
+
+    Source: https://istio.io/latest/docs/ops/best-practices/security/#use-default-deny-patterns
+    """
+    return Manifest("default-deny", SECURITY, "AuthorizationPolicy", "default-deny", namespace, {}, {"spec": {}})
+
+
+def _sidecar(settings: Settings) -> Manifest:
+    """What sidecars of this namespace know: their own services, and hosts that are named."""
+    spec: Document = {
+        "egress": [{"hosts": ["./*", f"{root_namespace(settings)}/*"]}],
+        "outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"},
+    }
+    return Manifest("default", NETWORKING, "Sidecar", "default", settings.namespace, {}, {"spec": spec})
+
+
+def _service_entry(entry: EgressHost, namespace: str) -> Manifest:
+    name = egress_name(entry)
+    port: Document = {
+        "number": entry.port,
+        "name": f"{entry.protocol.lower()}-{entry.port}",
+        "protocol": entry.protocol,
+    }
+    spec: Document = {
+        "hosts": [entry.host],
+        "ports": [port],
+        "resolution": "DNS",
+        "location": "MESH_EXTERNAL",
+        "exportTo": ["."],
+    }
+    return Manifest(name, NETWORKING, "ServiceEntry", name, namespace, {}, {"spec": spec})
+
+
+def egress_name(entry: EgressHost) -> str:
+    """A host and port as an object's name."""
+    return f"{entry.host.replace('.', '-')}-{entry.port}"
+
+
+def _plain_management(namespace: str) -> Manifest:
+    """The broker's management port also answers who has no certificate of this mesh."""
+    spec: Document = {
+        "selector": {"matchLabels": {"app": "rabbitmq"}},
+        "mtls": {"mode": "STRICT"},
+        "portLevelMtls": {str(_port("rabbitmq", MANAGEMENT).target): {"mode": "PERMISSIVE"}},
+    }
+    return Manifest("rabbitmq", SECURITY, "PeerAuthentication", "rabbitmq", namespace, {}, {"spec": spec})
+
+
+def scaled_by_queue(settings: Settings) -> bool:
+    """Whether anything asks the broker how long its queues are."""
+    return any(
+        version.scaling is not None and version.scaling.kind == "queue"
+        for own in settings.services.values()
+        for version in own.versions.values()
+    )
+
+
+def root_namespace(settings: Settings) -> str:
+    """Where the mesh's control plane is."""
+    if isinstance(settings.mesh, ExistingMesh):
+        return settings.mesh.root_namespace
+    return istio.ROOT_NAMESPACE
+
+
+# --- by pod -------------------------------------------------------------------------------------------
+
+
+def _nothing(namespace: str) -> Manifest:
+    spec: Document = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    return Manifest("default-deny", POLICY, "NetworkPolicy", "default-deny", namespace, {}, {"spec": spec})
+
+
+def _network(settings: Settings, known: Iterable[Edge]) -> Iterator[Manifest]:
+    known = tuple(known)
+    yield _for_everybody(settings)
+    callers = {edge.caller for edge in known}
+    for name in sorted(set(settings.services) | callers):
+        ingress = [*_ingress(settings, name, known)]
+        egress = [*_egress(settings, name, known)]
+        spec: Document = {
+            "podSelector": {"matchLabels": {IDENTITY_LABEL: name}},
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": ingress,
+            "egress": egress,
+        }
+        yield Manifest(name, POLICY, "NetworkPolicy", name, settings.namespace, labels(name), {"spec": spec})
+
+
+def _for_everybody(settings: Settings) -> Manifest:
+    """Names are looked up, and sidecars ask for their configuration and certificates."""
+    dns: Document = {
+        "to": [_pods({"k8s-app": "kube-dns"}, "kube-system")],
+        "ports": [{"port": DNS_PORT, "protocol": protocol} for protocol in ("UDP", "TCP")],
+    }
+    egress: list[Json] = [dns]
+    if settings.meshed:
+        egress.append({"to": [_pods({}, root_namespace(settings))], "ports": _tcp(ISTIOD_PORT)})
+    spec: Document = {"podSelector": {}, "policyTypes": ["Egress"], "egress": egress}
+    return Manifest("mesh-and-dns", POLICY, "NetworkPolicy", "mesh-and-dns", settings.namespace, {}, {"spec": spec})
+
+
+def _ingress(settings: Settings, name: str, known: Iterable[Edge]) -> Iterator[Json]:
+    service = CATALOGUE.get(name)
+    for edge in known:
+        if edge.service == name:
+            yield {"from": [_pods({IDENTITY_LABEL: edge.caller})], "ports": _tcp(edge.port.target)}
+    if service is None or name not in settings.services:
+        return
+    for policy in settings.services[name].traffic:
+        for outsider in policy.outsiders if isinstance(policy, Access) else ():
+            yield {
+                "from": [_pods({}, outsider.partition("/")[0])],
+                "ports": _tcp(service.ports[0].target),
+            }
+    if service.public:
+        yield _from_gateway(settings, service)
+    if name == "rabbitmq" and scaled_by_queue(settings):
+        yield {"from": [_pods({}, KEDA_NAMESPACE)], "ports": _tcp(_port(name, MANAGEMENT).target)}
+
+
+def _from_gateway(settings: Settings, service: Service) -> Document:
+    ports = _tcp(service.ports[0].target)
+    if not settings.meshed:
+        return {"ports": ports}  # from outside the cluster, whose addresses nobody knows
+    if isinstance(settings.mesh, ExistingMesh):
+        gateway = settings.mesh.gateway
+        return {"from": [_pods(gateway.selector, gateway.namespace)], "ports": ports}
+    return {"from": [_pods(istio.GATEWAY_SELECTOR, istio.GATEWAY_NAMESPACE)], "ports": ports}
+
+
+def _egress(settings: Settings, name: str, known: Iterable[Edge]) -> Iterator[Json]:
+    for edge in known:
+        if edge.caller == name:
+            yield {"to": [_pods({IDENTITY_LABEL: edge.service})], "ports": _tcp(edge.port.target)}
+    for entry in settings.egress:
+        if name in entry.callers:
+            yield {"ports": _tcp(entry.port)}  # its address is its owner's to change
+    for port in _shadow_ports(settings, name):
+        yield {"ports": _tcp(port)}
+
+
+def _shadow_ports(settings: Settings, name: str) -> Iterator[int]:
+    """A shadow's own servers are elsewhere, by whatever name."""
+    release = settings.services[name].release if name in settings.services else None
+    if isinstance(release, ShadowQueue):
+        if release.sql_host:
+            yield _port(SQL.service, SQL.port).number
+        if release.mail_host:
+            yield _port(MAIL.service, MAIL.port).number
+
+
+def _pods(matching: Mapping[str, str], namespace: str = "") -> Document:
+    found: Document = {}
+    if namespace:
+        found["namespaceSelector"] = {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
+    if matching or not namespace:
+        found["podSelector"] = {"matchLabels": dict(sorted(matching.items()))}
+    return found
+
+
+def _tcp(*ports: int) -> list[Json]:
+    return [{"port": port, "protocol": "TCP"} for port in ports]
+
+
+def calls_http(settings: Settings, caller: str, service: str) -> bool:
+    """Whether a service of the environment sends requests to another."""
+    return any(
+        edge.caller == caller and edge.service == service and CATALOGUE[service].kind is Kind.HTTP
+        for edge in edges(settings)
+    )

@@ -1,0 +1,149 @@
+"""Rules over an environment's services: what one cannot be, or do without."""
+
+from collections.abc import Iterator
+
+from components.model import plan as plans
+from components.model.catalogue import CATALOGUE, Kind
+from components.model.checks.registry import Asked, settings_check
+from components.model.explain import key_path
+from components.model.findings import Finding
+from components.model.traffic import BlueGreen, OneOnly
+
+
+@settings_check(
+    "need-missing",
+    "A service without what it needs",
+    reason="A service that does not start without another, or never recovers, would hang the update.",
+    source="pitstop.md 1.1 and trap B",
+)
+def need_missing(asked: Asked) -> Iterator[Finding]:
+    services = asked.settings.services
+    for name in sorted(services):
+        for need in plans.hard_needs(CATALOGUE[name]):
+            if need.service not in services:
+                yield Finding(
+                    "need-missing",
+                    key_path(("services", need.service)),
+                    f"required because {name} does not start without it, e.g. {need.service}: {{}}",
+                )
+
+
+@settings_check(
+    "no-requests",
+    "A traffic policy for a service without requests",
+    reason="A worker takes events from a queue, which no mesh routes: the policy would do nothing.",
+    source="facts.md 4.2, 14",
+)
+def no_requests(asked: Asked) -> Iterator[Finding]:
+    for name, own in sorted(asked.settings.services.items()):
+        if CATALOGUE[name].kind is not Kind.HTTP and own.traffic:
+            kinds = ", ".join(policy.kind for policy in own.traffic)
+            instead = "; a worker has release" if CATALOGUE[name].kind is Kind.WORKER else ""
+            yield Finding(
+                "no-requests",
+                key_path(("services", name, "traffic")),
+                f"{name} takes no requests the mesh could route; remove the key{instead}",
+                kinds,
+            )
+
+
+@settings_check(
+    "no-queue",
+    "A worker's release for a service that is none",
+    reason="Release strategies share a queue; requests are shared by traffic policies.",
+    source="design.md, workers",
+)
+def no_queue(asked: Asked) -> Iterator[Finding]:
+    for name, own in sorted(asked.settings.services.items()):
+        if CATALOGUE[name].kind is not Kind.WORKER and own.release is not None:
+            yield Finding(
+                "no-queue",
+                key_path(("services", name, "release")),
+                f"{name} takes no events from a queue; remove the key",
+                own.release.kind,
+            )
+
+
+@settings_check(
+    "one-version",
+    "Several versions of what keeps data",
+    reason="Two servers on the same data would destroy it.",
+    source="pitstop.md 5, 10",
+)
+def one_version(asked: Asked) -> Iterator[Finding]:
+    for name, own in sorted(asked.settings.services.items()):
+        if CATALOGUE[name].kind is Kind.BACKING and tuple(own.versions) != ("v1",):
+            yield Finding(
+                "one-version",
+                key_path(("services", name, "versions")),
+                f"{name} keeps data and has one version; valid: versions: {{v1: {{}}}}",
+                ", ".join(sorted(own.versions)),
+            )
+
+
+@settings_check(
+    "singleton",
+    "Two of what must never run twice",
+    reason="Two timeservices would announce each day twice; two servers would share one volume.",
+    source="pitstop.md 1.1",
+)
+def singleton(asked: Asked) -> Iterator[Finding]:
+    for name, own in sorted(asked.settings.services.items()):
+        if not (CATALOGUE[name].singleton or isinstance(own.release, OneOnly)):
+            continue
+        for version, settings in sorted(own.versions.items()):
+            if settings.most > 1:
+                key = "scaling" if settings.scaling else "replicas"
+                yield Finding(
+                    "singleton",
+                    key_path(("services", name, "versions", version, key)),
+                    f"{name} must never run twice; valid: replicas: 1",
+                    str(settings.most),
+                )
+
+
+@settings_check(
+    "undecided",
+    "Several versions and nobody says which",
+    reason="With two versions, who gets the requests or the events must be said.",
+    source="design.md, the way data flows",
+)
+def undecided(asked: Asked) -> Iterator[Finding]:
+    for name, own in sorted(asked.settings.services.items()):
+        known = ", ".join(sorted(own.versions))
+        if len(own.versions) < 2:
+            continue
+        if CATALOGUE[name].kind is Kind.HTTP and own.split is None:
+            first = min(own.versions)
+            yield Finding(
+                "undecided",
+                key_path(("services", name, "traffic")),
+                f"required when there are several versions ({known}), e.g. [{{kind: bluegreen, live: {first}}}]",
+            )
+        if CATALOGUE[name].kind is Kind.WORKER and own.release is None:
+            first = min(own.versions)
+            yield Finding(
+                "undecided",
+                key_path(("services", name, "release")),
+                f"required when there are several versions ({known}), e.g. {{kind: replace, live: {first}}}",
+            )
+
+
+@settings_check(
+    "mesh-needed",
+    "A policy without a mesh",
+    reason="Without sidecars nobody would carry the policy out; a Service can pick one version, no more.",
+    source="pitstop.md 8",
+)
+def mesh_needed(asked: Asked) -> Iterator[Finding]:
+    if asked.settings.meshed:
+        return
+    for name, own in sorted(asked.settings.services.items()):
+        for number, policy in enumerate(own.traffic):
+            if not isinstance(policy, BlueGreen):
+                yield Finding(
+                    "mesh-needed",
+                    key_path(("services", name, "traffic", number, "kind")),
+                    "needs a mesh and mesh.kind is none; valid without: bluegreen",
+                    policy.kind,
+                )

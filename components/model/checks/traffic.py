@@ -1,0 +1,1 @@
+"""Rules over traffic policies: what Istio would take without a word, and then do something else."""

@@ -1,0 +1,154 @@
+"""Which requests a route takes, as values that can be combined and compared."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from components.model import naming
+from components.model.manifests import Document
+from components.model.traffic import CallerLane, Conditions, FaultInjection
+
+Text = tuple[str, str]  # exact, prefix or regex, and what
+
+
+class NoWordsForItError(Exception):
+    """Two conditions on the same text that Istio cannot ask for together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whose requests: a service, in one version or in any."""
+
+    service: str
+    version: str = ""
+
+    def meets(self, other: "Caller") -> "Caller | None":
+        """Both at once; None where nobody is."""
+        if self.service != other.service or (self.version and other.version and self != other):
+            return None
+        return self if self.version else other
+
+    def covers(self, other: "Caller") -> bool:
+        """Whether everybody the other means is meant here."""
+        return self.service == other.service and self.version in ("", other.version)
+
+    def labels(self) -> Document:
+        """The labels of its pods."""
+        version: Document = {"version": naming.version_label(self.version)} if self.version else {}
+        return {"app": self.service, **version}
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Requests for which everything given holds. Nothing given: every request."""
+
+    headers: tuple[tuple[str, Text], ...] = ()
+    path: Text | None = None
+    methods: frozenset[str] | None = None
+    caller: Caller | None = None
+
+    def meets(self, other: "Match") -> "Match | None":
+        """The requests that are in both; None where there are none.
+
+        Raises:
+            NoWordsForItError: two patterns would have to hold for one header or path.
+        """
+        headers = dict(self.headers)
+        for name, text in other.headers:
+            both = _both(headers.get(name), text)
+            if both is None:
+                return None
+            headers[name] = both
+        path = self.path or other.path
+        if self.path and other.path and (path := _both(self.path, other.path)) is None:
+            return None
+        methods = self.methods if other.methods is None else other.methods
+        if self.methods is not None and other.methods is not None:
+            methods = self.methods & other.methods
+            if not methods:
+                return None
+        caller = self.caller or other.caller
+        if self.caller and other.caller and (caller := self.caller.meets(other.caller)) is None:
+            return None
+        return Match(tuple(sorted(headers.items())), path, methods, caller)
+
+    def covers(self, other: "Match") -> bool:
+        """Whether every request of the other is one of these, as far as can be told from the conditions."""
+        theirs = dict(other.headers)
+        return (
+            all(name in theirs and _implies(theirs[name], text) for name, text in self.headers)
+            and (self.path is None or (other.path is not None and _implies(other.path, self.path)))
+            and (self.methods is None or (other.methods is not None and other.methods <= self.methods))
+            and (self.caller is None or (other.caller is not None and self.caller.covers(other.caller)))
+        )
+
+    def without_caller(self) -> "Match":
+        """The same requests from anybody."""
+        return replace(self, caller=None)
+
+    def document(self) -> Document:
+        """As Istio's HTTPMatchRequest has it; empty for every request."""
+        found: Document = {}
+        if self.headers:
+            found["headers"] = {name: {form: text} for name, (form, text) in self.headers}
+        if self.path:
+            found["uri"] = {self.path[0]: self.path[1]}
+        if self.methods is not None:
+            names = sorted(self.methods)
+            found["method"] = {"exact": names[0]} if len(names) == 1 else {"regex": "|".join(names)}
+        if self.caller:
+            found["sourceLabels"] = self.caller.labels()
+        return found
+
+
+EVERYTHING = Match()
+
+
+def of_conditions(conditions: Conditions) -> Match:
+    """The requests the settings describe."""
+    headers = {name: text.form for name, text in conditions.headers.items()}
+    headers |= {"cookie": ("regex", cookie(name, value)) for name, value in conditions.cookie.items()}
+    return Match(
+        tuple(sorted(headers.items())),
+        conditions.path.form if conditions.path else None,
+        frozenset(conditions.methods) if conditions.methods else None,
+        Caller(conditions.caller)
+        if isinstance(conditions, FaultInjection) and conditions.caller
+        else None,
+    )
+
+
+def of_lane(lane: CallerLane) -> Match:
+    """The requests of one version of a caller."""
+    return Match(caller=Caller(lane.caller, lane.caller_version))
+
+
+def of_methods(methods: Iterable[str]) -> Match:
+    """The requests with one of these methods."""
+    return Match(methods=frozenset(methods))
+
+
+def cookie(name: str, value: str) -> str:
+    """A pattern for the whole Cookie header in which one cookie has this value."""
+    return f"(.*;\\s*)?{re.escape(name)}={re.escape(value)}(;.*)?"
+
+
+def _both(one: Text | None, other: Text) -> Text | None:
+    """The narrower of two conditions on a text; None where no text meets both."""
+    if one is None or _implies(other, one):
+        return other
+    if _implies(one, other):
+        return one
+    if "exact" in (one[0], other[0]) or (one[0], other[0]) == ("prefix", "prefix"):
+        return None
+    raise NoWordsForItError
+
+
+def _implies(narrow: Text, wide: Text) -> bool:
+    """Whether every text that meets the first meets the second, as far as can be told."""
+    if narrow == wide:
+        return True
+    (form, text), (wider, pattern) = narrow, wide
+    if wider == "prefix":
+        return form in ("exact", "prefix") and text.startswith(pattern)
+    return wider == "regex" and form == "exact" and re.fullmatch(pattern, text) is not None

@@ -1,0 +1,352 @@
+"""What runs a service: Deployments and StatefulSets, from a catalogue entry and settings to plain data."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from components.model import naming
+from components.model.catalogue import BROKER, BROKER_USER, MAIL, SQL, Kind, Secret, Service, Size
+from components.model.manifests import Document, Json, Manifest, SecretTemplate, config_map, digest, labels
+from components.model.settings import Resources, ServiceSettings, Settings, VersionSettings
+from components.model.traffic import OneOnly, PauseOld, ReplaceWorker, ShadowQueue
+
+# Neither root nor 1337, which is the sidecar's own and would let traffic around it.
+APP_USER = 10001
+PRIVILEGED_PORTS = 1024
+PROBE_SECONDS = 2
+DRAIN_SECONDS = 3  # callers' proxies learn within this time that an endpoint is going
+GRACE_SECONDS = 30
+# The client's first eight bytes; a broker that works answers. A bare connection would prove nothing: the
+# sidecar takes it whether or not there is a broker behind.
+AWAIT_BROKER = (
+    "until printf 'AMQP\\0\\0\\11\\1' | timeout 3 nc rabbitmq 5672 | head -c 1 | grep -q .; "
+    "do echo waiting for rabbitmq; sleep 2; done"
+)
+SMALL_JOB = Size("10m", "32Mi", "128Mi")
+HARDENED: Document = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "readOnlyRootFilesystem": True,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """One version of a service as it is to run. `fixed`: under the service's own name, never beside another."""
+
+    version: str
+    own: VersionSettings
+    replicas: int | None  # None: a scaler decides
+    fixed: bool = False
+    sql_host: str = "sqlserver"
+    mail_host: str = "mailserver"
+    queue: str = ""  # another than the service's own
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+def running(service: Service, own: ServiceSettings) -> tuple[Running, ...]:
+    """The versions that have a workload, as the service's kind and release strategy say."""
+    release = own.release
+    versions = dict(sorted(own.versions.items()))
+    if isinstance(release, OneOnly) or service.singleton:
+        live = release.live if isinstance(release, OneOnly) else next(iter(versions))
+        return (Running(live, versions[live], 1, fixed=True),)
+    if isinstance(release, ReplaceWorker):
+        versions = {release.live: versions[release.live]}
+    if isinstance(release, ShadowQueue):
+        live = _running(release.live, versions[release.live])
+        shadow = Running(
+            release.shadow,
+            versions[release.shadow],
+            _replicas(versions[release.shadow]),
+            sql_host=release.sql_host or "sqlserver",
+            mail_host=release.mail_host or "mailserver",
+            queue=f"{service.queue}-{release.shadow}",
+        )
+        return (live, shadow)
+    paused = isinstance(release, PauseOld)
+    return tuple(
+        Running(version, settings, 0)
+        if paused and isinstance(release, PauseOld) and version != release.live
+        else _running(version, settings)
+        for version, settings in versions.items()
+    )
+
+
+def _running(version: str, own: VersionSettings) -> Running:
+    return Running(version, own, _replicas(own))
+
+
+def _replicas(own: VersionSettings) -> int | None:
+    return None if own.scaling else own.replicas
+
+
+def secret(service: Service, versions: tuple[Running, ...], settings: Settings) -> SecretTemplate | None:
+    """The Secret with the texts this service alone may read."""
+    texts = {key: text for one in versions for key, (_, text) in _secret_env(service, one).items()}
+    if any(one.own.scaling and one.own.scaling.kind == "queue" for one in versions):
+        host = naming.host("rabbitmq", settings.namespace)
+        texts["scaler"] = f"http://{BROKER_USER}:{{{Secret.RABBITMQ}}}@{host}:15672/%2F"
+    if not texts:
+        return None
+    return SecretTemplate(service.name, service.name, settings.namespace, labels(service.name), texts)
+
+
+def _secret_env(service: Service, one: Running) -> dict[str, tuple[str, str]]:
+    """For each key of the Secret, the environment variable it fills and its text."""
+    found = {name: (name, text) for name, text in service.secret_env.items()}
+    if service.broker:
+        name = f"{service.broker}__Password"
+        found[name] = (name, f"{{{Secret.RABBITMQ}}}")
+    if service.login:
+        suffix = "" if one.sql_host == SQL.service else f".{one.version}"
+        for key, database in service.connections.items():
+            name = f"ConnectionStrings__{key}"
+            found[name + suffix] = (
+                name,
+                f"server={one.sql_host};user id={service.login.name};password={{{service.login.secret}}};"
+                f"database={database.name};trustServerCertificate=true;",
+            )
+    return found
+
+
+def files(service: Service, settings: Settings) -> tuple[Manifest, ...]:
+    """The config map with the service's files, where it has any."""
+    if not service.config:
+        return ()
+    texts = {path.rpartition("/")[2]: text for path, text in service.config.items()}
+    return (config_map(service.name, settings.namespace, texts, service.name),)
+
+
+def claims(service: Service, versions: tuple[Running, ...], settings: Settings) -> tuple[Manifest, ...]:
+    """What keeps the service's data, one claim for each workload."""
+    if service.volume is None or settings.storage.kind == "ephemeral":
+        return ()
+    size = settings.storage.sizes.get(service.name, service.volume.size)
+    spec: Document = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}}
+    if settings.storage.storage_class:
+        spec["storageClassName"] = settings.storage.storage_class
+    return tuple(
+        Manifest(
+            name,
+            "v1",
+            "PersistentVolumeClaim",
+            name,
+            settings.namespace,
+            labels(service.name),
+            {"spec": spec},
+        )
+        for name in (_name(service, one) for one in versions)
+    )
+
+
+def workload(service: Service, one: Running, settings: Settings) -> Manifest:
+    """One version of a service. The version is part of the selector: two versions never adopt pods.
+
+    What must never run twice has one workload whatever its version, which ends the old pod first.
+    """
+    own = labels(service.name, one.version)
+    selector: Document = {"app": own["app"]} if one.fixed else {"app": own["app"], "version": own["version"]}
+    stateful = service.kind is Kind.BACKING and service.volume is not None
+    spec: Document = {} if one.replicas is None else {"replicas": one.replicas}
+    spec |= {"selector": {"matchLabels": selector}}
+    if stateful:
+        spec["serviceName"] = service.name  # the pod's name stays the same, and the broker's data goes by it
+    else:
+        spec["strategy"] = _strategy(service, one)
+    spec["template"] = {
+        "metadata": {
+            "labels": dict(sorted({**own, naming.IDENTITY_LABEL: service.name}.items())),
+            "annotations": _annotations(service, settings),
+        },
+        "spec": _pod(service, one, settings),
+    }
+    name = _name(service, one)
+    kind = "StatefulSet" if stateful else "Deployment"
+    return Manifest(name, "apps/v1", kind, name, settings.namespace, own, {"spec": spec})
+
+
+def _name(service: Service, one: Running) -> str:
+    return naming.workload(service.name, "" if one.fixed else one.version)
+
+
+def _strategy(service: Service, one: Running) -> Document:
+    if one.fixed or service.volume:  # a volume of one node cannot follow two pods
+        return {"type": "Recreate"}
+    return {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+
+
+def _annotations(service: Service, settings: Settings) -> Document:
+    found: Document = dict(proxy_annotations(settings.namespace)) if settings.meshed else {}
+    if service.config:  # a change of its files starts the pods anew
+        found["pitstop.dev/config"] = digest(*service.config.values())
+    return found
+
+
+def proxy_annotations(namespace_name: str) -> dict[str, str]:
+    """Makes a sidecar count the requests it sends, for each version of each service of the namespace.
+
+    An annotation and no mesh-wide setting: it works the same where the mesh belongs to someone else.
+    """
+    host = rf"[^|]+\.{namespace_name}\.svc\.cluster\.local"
+    pattern = rf"cluster\.outbound\|[0-9]+\|[^|]*\|{host}.*upstream_rq_.*"
+    config = {"proxyStatsMatcher": {"inclusionRegexps": [pattern]}}
+    return {"proxy.istio.io/config": json.dumps(config)}  # JSON is YAML
+
+
+def _pod(service: Service, one: Running, settings: Settings) -> Document:
+    pod: Document = {
+        "serviceAccountName": service.name,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "securityContext": security(any(port.target < PRIVILEGED_PORTS for port in service.ports)),
+        "containers": [_container(service, one, settings)],
+        "volumes": _volumes(service, one, settings),
+    }
+    if BROKER in service.needs:
+        pod["initContainers"] = [_await_broker(settings)]
+    if one.own.fewest > 1:
+        labels_of_pods: Document = {"app": service.name, "version": naming.version_label(one.version)}
+        pod["topologySpreadConstraints"] = [
+            {
+                "maxSkew": 1,
+                "topologyKey": key,
+                "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": {"matchLabels": labels_of_pods},
+            }
+            for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
+        ]
+    return pod
+
+
+def security(privileged_ports: bool = False) -> Document:
+    """Pod Security `restricted`, and no user anybody else has."""
+    found: Document = {
+        "runAsNonRoot": True,
+        "runAsUser": APP_USER,
+        "runAsGroup": APP_USER,
+        "fsGroup": APP_USER,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    if privileged_ports:
+        # One of the sysctls every Pod Security level allows: it concerns the pod's own network only.
+        found["sysctls"] = [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}]
+    return found
+
+
+def _await_broker(settings: Settings) -> Document:
+    return {
+        "name": "await-rabbitmq",
+        "image": naming.waiting_image(settings.images),
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["sh", "-c", AWAIT_BROKER],
+        "resources": resources(Size("10m", "16Mi", "32Mi")),
+        "securityContext": HARDENED,
+    }
+
+
+def _volumes(service: Service, one: Running, settings: Settings) -> list[Json]:
+    found: list[Json] = [{"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}]
+    if service.volume:
+        name = _name(service, one)
+        kept: Document = {"persistentVolumeClaim": {"claimName": name}}
+        size = settings.storage.sizes.get(service.name, service.volume.size)
+        lost: Document = {"emptyDir": {"sizeLimit": size}}
+        found.append({"name": "data", **(lost if settings.storage.kind == "ephemeral" else kept)})
+    if service.config:
+        found.append({"name": "config", "configMap": {"name": service.name}})
+    return found
+
+
+def _mounts(service: Service) -> list[Json]:
+    found: list[Json] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - a path in the pod
+    if service.volume:
+        found.append({"name": "data", "mountPath": service.volume.path})
+    if service.config:
+        folder = next(iter(service.config)).rpartition("/")[0]
+        found.append({"name": "config", "mountPath": folder, "readOnly": True})
+    return found
+
+
+def _container(service: Service, one: Running, settings: Settings) -> Document:
+    hardened = {**HARDENED, "readOnlyRootFilesystem": not service.writes_anywhere}
+    source = naming.image(service.name, one.version, settings.images, service.image)
+    container: Document = {
+        "name": service.name,
+        "image": one.own.image or source,
+        "imagePullPolicy": "IfNotPresent",
+        "env": _env(service, one),
+        "resources": resources(size(service, settings), one.own.resources),
+        "securityContext": hardened,
+        "volumeMounts": _mounts(service),
+    }
+    if service.ports:
+        container["ports"] = [
+            {"name": port.name, "containerPort": port.target, "protocol": "TCP"} for port in service.ports
+        ]
+        container |= _probes(service)
+    # A worker has no probe: it opens no port and writes no sign of life, so none could fail.
+    if service.kind is Kind.HTTP:
+        container["lifecycle"] = {"preStop": {"sleep": {"seconds": DRAIN_SECONDS}}}
+    return container
+
+
+def _env(service: Service, one: Running) -> list[Json]:
+    plain: dict[str, str] = dict(service.env)
+    if service.broker:
+        plain |= {f"{service.broker}__Host": BROKER.service, f"{service.broker}__UserName": BROKER_USER}
+    if one.queue:
+        plain[f"{service.broker}__Queue"] = one.queue
+    if MAIL in service.needs:
+        plain["Email__Host"] = one.mail_host
+    plain |= one.own.settings
+    found: dict[str, Json] = {name: {"name": name, "value": text} for name, text in plain.items()}
+    for key, (name, _) in _secret_env(service, one).items():
+        found[name] = {"name": name, "valueFrom": {"secretKeyRef": {"name": service.name, "key": key}}}
+    return [found[name] for name in sorted(found)]
+
+
+def size(service: Service, settings: Settings) -> Size:
+    """What a pod of the service asks for where nobody says otherwise."""
+    return service.standin_size if settings.images == "standin" else service.size
+
+
+def resources(asked: Size, own: Resources | None = None) -> Document:
+    """Requests and limits. A limit that was not stated keeps its distance to the request."""
+    cpu, memory, limit = asked.cpu, asked.memory, asked.limit
+    if own:
+        cpu, memory = own.cpu or cpu, own.memory or memory
+        limit = own.memory_limit or (limit if not own.memory else _twice(memory))
+    return {
+        "requests": {"cpu": cpu, "memory": memory, "ephemeral-storage": "16Mi"},
+        "limits": {"memory": limit, "ephemeral-storage": "128Mi"},
+    }
+
+
+def _twice(memory: str) -> str:
+    return f"{int(memory[:-2]) * 2}{memory[-2:]}"
+
+
+def _probes(service: Service) -> Document:
+    """Start and life are judged by the open port, readiness by the health path where it can be trusted.
+
+    A health path asks for databases: as a liveness probe it would restart every API when SQL is away.
+    """
+    port: Json = service.ports[0].name
+    opened: Document = {"tcpSocket": {"port": port}}
+    ready: Document = {"httpGet": {"path": service.health, "port": port}} if service.health else opened
+    return {
+        "startupProbe": {
+            **opened,
+            "periodSeconds": PROBE_SECONDS,
+            "failureThreshold": service.start_seconds // PROBE_SECONDS,
+        },
+        "readinessProbe": {**ready, "periodSeconds": 5, "timeoutSeconds": 3, "failureThreshold": 2},
+        "livenessProbe": {**opened, "periodSeconds": 10, "timeoutSeconds": 3, "failureThreshold": 3},
+    }
+
+
+def volumes_of(services: Iterator[Service]) -> dict[str, str]:
+    """For each service that keeps data, what it holds, in words."""
+    return {service.name: service.volume.holds for service in services if service.volume}
