@@ -27,7 +27,7 @@ from ops.errors import UserError
 from ops.paths import CHECKOUT, checkout_dir
 from ops.progress import Progress
 
-WEIGHTS = "services.customermanagementapi.traffic.weights"
+WEIGHTS = "services.customermanagementapi.traffic[0].weights"
 BENCH = CHECKOUT / "bench"
 
 

@@ -5,9 +5,10 @@ at a time, with half an environment made.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from components import api
+from components.model import naming
 from components.model.explain import key_path
 from components.model.findings import Finding, RefusedError
 from components.model.istio import GATEWAY_NAMESPACE
@@ -29,6 +30,14 @@ class OtherGateway:
 
 
 @dataclass(frozen=True, slots=True)
+class RunningRoutes:
+    """What the routes of a service do now: the versions that get anything, and the default's weights."""
+
+    used: frozenset[str]
+    weights: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What of the cluster matters to an environment. An owner of '' is nobody this project knows."""
 
@@ -36,6 +45,8 @@ class Facts:
     istio: bool  # the kinds the routes are written in exist
     control_planes: tuple[str, ...]  # namespaces in which an istiod runs
     gateways: tuple[OtherGateway, ...] = ()
+    routes: Mapping[str, RunningRoutes] = field(default_factory=dict)  # of this environment, by service
+    keda: bool = True
 
 
 def check(plan: Plan, owner: str, target: Target) -> None:
@@ -51,7 +62,9 @@ def check(plan: Plan, owner: str, target: Target) -> None:
 
 def judge(plan: Plan, owner: str, facts: Facts) -> Iterator[Finding]:
     """What the facts forbid. Pure."""
-    reason = _no_mesh(facts) if plan.mesh is None else _foreign_mesh(plan.root_namespace, owner, facts)
+    reason = ""
+    if plan.mtls:
+        reason = _no_mesh(facts) if plan.mesh is None else _foreign_mesh(plan.root_namespace, owner, facts)
     if reason:
         asked, instead = ("existing", "helm") if plan.mesh is None else ("helm", "existing")
         yield Finding("mesh", key_path(("mesh", "kind")), f"{reason}; valid here: {instead}", asked)
@@ -62,6 +75,48 @@ def judge(plan: Plan, owner: str, facts: Facts) -> Iterator[Finding]:
         who = facts.owners[namespace] or "someone else"
         text = f"the namespace is there and belongs to {who}; choose another, e.g. {namespace}-2"
         yield Finding("foreign-namespace", key_path(("namespace",)), text, namespace)
+    elif not reason:
+        yield from _cut_off(plan, facts.routes)
+        yield from _too_far(plan, facts.routes)
+    if not facts.keda:
+        text = "a queue is scaled by KEDA, and the cluster has none; install it, or scale by replicas"
+        yield Finding("no-keda", key_path(("services",)), text)
+
+
+def _cut_off(plan: Plan, running: Mapping[str, RunningRoutes]) -> Iterator[Finding]:
+    """A version whose requests the running routes still send: it would answer 503 while routes change.
+
+    Subsets change before the routes that name them, so removing takes two updates (facts.md 4.2, 4).
+    """
+    for way in plan.routes:
+        used = running[way.service].used if way.service in running else frozenset[str]()
+        for version in sorted(used - set(way.versions)):
+            first = min(way.versions)
+            yield Finding(
+                "version-in-use",
+                key_path(("services", way.service, "versions", version)),
+                f"gone from the stack file, while the running routes still send it requests; keep it and take "
+                f"it off every policy first, e.g. weights: {{{first}: 100, {version}: 0}}, update, and remove "
+                "it with a second update",
+            )
+
+
+def _too_far(plan: Plan, running: Mapping[str, RunningRoutes]) -> Iterator[Finding]:
+    """A step of the weights that is larger than this environment allows."""
+    for service, asked in sorted(plan.asked.items()):
+        before = running[service].weights if service in running else {}
+        for version, share in asked.items():
+            step = abs(share - before.get(version, 0))
+            if before and step > plan.max_weight_step:
+                nearer = before.get(version, 0) + plan.max_weight_step * (1 if share > before.get(version, 0) else -1)
+                yield Finding(
+                    "weight-step",
+                    key_path(("services", service, "traffic")),
+                    f"{version} would move by {step} % in one update and guardrails.maxWeightStep is "
+                    f"{plan.max_weight_step}; valid now: at most {version}: {nearer}",
+                    f"{version} {before.get(version, 0)} -> {share}",
+                )
+                break  # the others are the same step, seen from their side
 
 
 def _no_mesh(facts: Facts) -> str:
@@ -127,7 +182,40 @@ def _facts(reader: api.Reader, plan: Plan) -> Facts:
         gateways=tuple(
             other for other in map(_gateway, _items(gateways)) if other.namespace != plan.namespace.name
         ),
+        routes=_running(reader, plan) if gateways is not None and plan.routes else {},
+        keda=not _needs_keda(plan) or api.read(reader, "/apis/keda.sh/v1alpha1") is not None,
     )
+
+
+def _running(reader: api.Reader, plan: Plan) -> dict[str, RunningRoutes]:
+    namespace = plan.namespace.name
+    found = api.read(reader, f"/apis/networking.istio.io/v1/namespaces/{namespace}/virtualservices")
+    used: dict[str, set[str]] = {}
+    weights: dict[str, dict[str, int]] = {}
+    hosts = {naming.host(way.service, namespace): way.service for way in plan.routes}
+    for one in _items(found):
+        for way in _list(_map(one.get("spec")).get("http")):
+            shares = list(_shares(_map(way)))
+            mirror = _map(_map(way).get("mirror"))
+            copied = [(str(mirror.get("host")), str(mirror.get("subset")), 100)] if mirror else []
+            for host, subset, weight in (*shares, *copied):
+                if weight and host in hosts:
+                    used.setdefault(hosts[host], set()).add(subset)
+            if "match" not in _map(way) and shares and shares[0][0] in hosts:
+                weights[hosts[shares[0][0]]] = {subset: weight for _, subset, weight in shares}
+    return {service: RunningRoutes(frozenset(used[service]), weights.get(service, {})) for service in used}
+
+
+def _shares(way: api.Object) -> Iterator[tuple[str, str, int]]:
+    """Host, subset and weight of each target of a route; a single target has everything."""
+    targets = [_map(target) for target in _list(way.get("route"))]
+    for target in targets:
+        to, weight = _map(target.get("destination")), target.get("weight", 100 if len(targets) == 1 else 0)
+        yield str(to.get("host")), str(to.get("subset")), weight if isinstance(weight, int) else 0
+
+
+def _needs_keda(plan: Plan) -> bool:
+    return any(one.api_version.startswith("keda.sh/") for one in plan.objects())
 
 
 def _control_planes(reader: api.Reader) -> tuple[str, ...]:

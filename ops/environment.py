@@ -13,13 +13,16 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.syntax import Syntax
 
-from components.model import naming, stackfile
-from components.model.catalogue import CATALOGUE
+from components.model import naming, routes, stackfile
+from components.model.catalogue import CATALOGUE, callers_of
 from components.model.checks import plan_for
 from components.model.explain import PROJECT
+from components.model.matches import Request
 from components.model.naming import KUBECONFIG_VARIABLE
+from components.model.plan import Plan
 from components.model.render import render
 from components.model.settings import Settings
+from components.model.traffic import CallerLane
 from localcluster import images
 from localcluster.node.select import Choice, Embedded, External
 from localcluster.tools import charts, toolbox
@@ -49,13 +52,14 @@ class Environment:
     name: str
     settings: Settings
     choice: Choice
+    plan: Plan
 
     @classmethod
     def read(cls, name: str) -> "Environment":
         """Everything that can be known wrong is said here, before anything is built or started."""
         settings = stackfile.load(stackfile.path_of(name, CHECKOUT))
-        plan_for(settings, naming.owner(PROJECT, name))
-        return cls(name, settings, clusters.choose(settings))
+        plan = plan_for(settings, naming.owner(PROJECT, name))
+        return cls(name, settings, clusters.choose(settings), plan)
 
     def groups(self) -> tuple[str, ...]:
         """The tools this environment needs, images included."""
@@ -100,6 +104,7 @@ def down(name: str, *, yes: bool) -> None:
     progress = Progress()
     with _alone():
         environment = Environment.read(name)
+        _say_what_goes(environment, progress)
         if isinstance(environment.choice, External) or environment.settings.mesh.kind == "existing":
             clusters.confirm(environment.choice, environment.settings, yes=yes)
             stack = environment.stack(toolbox.ensure(("engine",), progress), progress)
@@ -111,6 +116,14 @@ def down(name: str, *, yes: bool) -> None:
             clusters.take_down(environment.choice)
             shutil.rmtree(checkout_dir(), ignore_errors=True)
             _lock_file().unlink(missing_ok=True)
+
+
+def _say_what_goes(environment: Environment, progress: Progress) -> None:
+    """Which data an environment keeps, and whether it goes with it."""
+    what = "; ".join(f"{claim}: {holds}" for claim, holds in sorted(environment.plan.data().items()))
+    if what:
+        kept = environment.plan.retain and isinstance(environment.choice, External)
+        progress.note(f"data that {'stays (storage.retain)' if kept else 'goes with it'}: {what}")
 
 
 def stop(name: str) -> None:
@@ -142,7 +155,7 @@ def preview(name: str) -> None:
         else:
             print(text)
         return
-    environment = Environment(name, settings, choice)
+    environment = Environment(name, settings, choice, plan)
     stack = environment.stack(toolbox.ensure(("engine",), progress), progress)
     stack.ensure()
     stack.preview()
@@ -186,26 +199,45 @@ def measure_splits(
     environment: Environment, cluster: clusters.Cluster, requests: int, progress: Progress
 ) -> tuple[SplitMeasurement, ...]:
     """Measure each service that shares its requests between versions."""
-    url, host = address(environment, cluster), environment.settings.ingress.hosts[0]
+    settings = environment.settings
+    url, host = address(environment, cluster), settings.ingress.hosts[0]
     measured: list[SplitMeasurement] = []
     with Kube(cluster.kubeconfig, cluster.context) as kube:
-        for service, weights in environment.settings.asked().items():
-            if service not in READ_PATHS:
+        for service, weights in settings.asked().items() if settings.meshed else ():
+            callers = [name for name, _ in callers_of(service) if name in settings.services]
+            if service not in READ_PATHS or not callers:
+                continue
+            if reason := _unmeasurable(settings, service):
+                progress.note(f"{service} is not measured: {reason}")
                 continue
             split = Split(
-                namespace=environment.settings.namespace,
+                namespace=settings.namespace,
                 service=service,
                 port=CATALOGUE[service].ports[0].number,
                 path=READ_PATHS[service],
+                caller=callers[0],
                 weights=weights,
                 versions={version: naming.version_label(version) for version in weights},
             )
-            page = PAGES.get(service)
+            lanes = any(isinstance(policy, CallerLane) for policy in settings.services[service].traffic)
+            page = PAGES.get(service) if callers[0] == "webapp" and not lanes else None
             way_in = (
                 Entrance(url=f"{url}{page}", host=None if host == "*" else host) if url and page else None
             )
             measured += measure(kube, split, way_in, images.fortio(), Load(requests=requests), progress)
     return tuple(measured)
+
+
+def _unmeasurable(settings: Settings, service: str) -> str:
+    """Why a plain GET would not show the split."""
+    way = routes.way_of(settings.services[service], Request("GET", READ_PATHS[service]))
+    if not way.name.startswith(routes.DEFAULT):
+        return f"its policies send GET {READ_PATHS[service]} elsewhere ({way.name})"
+    if "fault" in way.extras:
+        return "its requests fail on purpose"
+    if "mirror" in way.extras:
+        return "copies of its requests would be counted too"
+    return ""
 
 
 def _report(

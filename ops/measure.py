@@ -23,6 +23,7 @@ from lightkube.resources.batch_v1 import Job
 from lightkube.types import CascadeType
 from pydantic import BaseModel, ConfigDict, Field
 
+from components.model.naming import IDENTITY_LABEL
 from ops.envoy import RequestCounts, request_counts, route_weights
 from ops.errors import UserError
 from ops.kube import PASSING_ERRORS, Kube, PodRef, wait_for
@@ -51,6 +52,7 @@ class Split(BaseModel):
     service: str
     port: int
     path: str
+    caller: str  # whose service account the requests are sent with
     weights: Mapping[str, int] = Field(min_length=1)  # for each subset, in percent
     versions: Mapping[str, str]  # for each subset, the `version` label of its pods
 
@@ -129,7 +131,7 @@ def inside(kube: Kube, split: Split, load: Load, image: str) -> SplitMeasurement
     Raises:
         UserError: the pod does not start, its sidecar does not get the weights, or the load fails.
     """
-    with _load_pod(kube, split.namespace, image) as pod:
+    with _load_pod(kube, split.namespace, image, split.caller) as pod:
         _await_routes(kube, pod, split)
         run = secrets.token_hex(4)
         query = {
@@ -252,12 +254,12 @@ def _logged(kube: Kube, split: Split, run: str) -> dict[str, int] | None:
 
 
 @contextmanager
-def _load_pod(kube: Kube, namespace: str, image: str) -> Iterator[PodRef]:
-    """A pod that sends load when asked to; gone afterwards, however this ends."""
+def _load_pod(kube: Kube, namespace: str, image: str, caller: str) -> Iterator[PodRef]:
+    """A pod that sends load as a service does, when asked to; gone afterwards, however this ends."""
     name = f"measure-{secrets.token_hex(4)}"
     try:
         # Created inside the guard: an interruption may come after the cluster has it.
-        kube.client.create(load_job(name, namespace, image))
+        kube.client.create(load_job(name, namespace, image, caller))
         yield wait_for(
             f"pod {name} in namespace {namespace} to start",
             START_SECONDS,
@@ -271,8 +273,12 @@ def _load_pod(kube: Kube, namespace: str, image: str) -> Iterator[PodRef]:
                 raise
 
 
-def load_job(name: str, namespace: str, image: str) -> Job:
-    """A job whose pod waits for load runs to be asked for, within Pod Security's restricted level."""
+def load_job(name: str, namespace: str, image: str, caller: str) -> Job:
+    """A job whose pod waits for load runs to be asked for, within Pod Security's restricted level.
+
+    It has the caller's identity, for the mesh and for the network: what lets the caller through lets it
+    through, and nothing had to be opened for measuring.
+    """
     disabled = [f"-{kind}-port=disabled" for kind in ("grpc", "tcp", "udp", "redirect")]
     container = {
         "name": "fortio",
@@ -289,6 +295,7 @@ def load_job(name: str, namespace: str, image: str) -> Job:
         },
     }
     pod = {
+        "serviceAccountName": caller,
         "automountServiceAccountToken": False,
         "containers": [container],
         "restartPolicy": "Never",
@@ -305,7 +312,11 @@ def load_job(name: str, namespace: str, image: str) -> Job:
         # The API server asks for the load, and it has no identity in the mesh.
         "traffic.sidecar.istio.io/excludeInboundPorts": str(LOAD_PORT),
     }
-    labels = {"app": "measure", "app.kubernetes.io/managed-by": "pitstop-measure"}
+    labels = {
+        "app": "measure",
+        "app.kubernetes.io/managed-by": "pitstop-measure",
+        IDENTITY_LABEL: caller,
+    }
     spec = {
         "activeDeadlineSeconds": JOB_SECONDS,
         "backoffLimit": 0,

@@ -21,7 +21,6 @@ from typing import Protocol
 import psutil
 
 from components.model import naming, stackfile
-from components.model.catalogue import Secret
 from components.model.explain import PROJECT
 from components.model.istio import Release
 from components.model.kubeconfig import Target, target
@@ -32,7 +31,7 @@ from components.model.naming import (
     SECRETS_VARIABLE,
 )
 from components.model.plan import build
-from ops import leftovers
+from ops import generated, leftovers
 from ops.errors import UserError
 from ops.paths import CHECKOUT, cache_root, checkout_dir, checkout_id
 
@@ -94,9 +93,8 @@ def _own(environment: str) -> dict[str, str]:
     folder = _folder()
     (folder / "backend").mkdir(parents=True, exist_ok=True, mode=0o700)
     passphrase = _keep(folder / "passphrase", secrets.token_urlsafe(32))
-    # Capital, small letter and digit for certain: SQL Server refuses a password without them.
-    generated = {name: f"Aa1{secrets.token_hex(16)}" for name in sorted(Secret)}
-    values = _keep(folder / "secrets.json", json.dumps(generated))
+    hosts = stackfile.load(stackfile.path_of(environment, CHECKOUT)).ingress.hosts
+    values = generated.ensure(folder / "secrets.json", hosts)
     return {
         "PULUMI_BACKEND_URL": _backend_url(),
         "PULUMI_HOME": str(folder / "home"),

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from components.model import naming
 from components.model.manifests import Document
@@ -36,6 +36,16 @@ class Caller:
         """The labels of its pods."""
         version: Document = {"version": naming.version_label(self.version)} if self.version else {}
         return {"app": self.service, **version}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request as a proxy sees it, to tell which route takes it. Header names are in lower case."""
+
+    method: str = "GET"
+    path: str = "/"
+    headers: tuple[tuple[str, str], ...] = ()
+    caller: Caller | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +92,15 @@ class Match:
             and (self.caller is None or (other.caller is not None and self.caller.covers(other.caller)))
         )
 
-    def without_caller(self) -> "Match":
-        """The same requests from anybody."""
-        return replace(self, caller=None)
+    def takes(self, request: Request) -> bool:
+        """Whether this is one of the requests meant."""
+        sent = dict(request.headers)
+        return (
+            all(name in sent and _implies(("exact", sent[name]), text) for name, text in self.headers)
+            and (self.path is None or _implies(("exact", request.path), self.path))
+            and (self.methods is None or request.method in self.methods)
+            and (self.caller is None or (request.caller is not None and self.caller.covers(request.caller)))
+        )
 
     def document(self) -> Document:
         """As Istio's HTTPMatchRequest has it; empty for every request."""

@@ -40,6 +40,7 @@ class RoutePlan:
     """How requests for one service are spread over its versions."""
 
     service: str
+    versions: tuple[str, ...]
     destination: Manifest
     route: Manifest
 
@@ -71,6 +72,7 @@ class Plan:
     entries: tuple[EntryPlan, ...]
     asked: Mapping[str, Mapping[str, int]]  # percent for each version, of services that have several
     retain: bool  # claims outlive the stack
+    max_weight_step: int  # percent that a version's share may change by in one update
 
     def versions(self) -> dict[str, list[str]]:
         """The versions of each service, by their image tags."""
@@ -154,6 +156,7 @@ def build(settings: Settings, owner: str) -> Plan:
         entries=tuple(_entry(service, settings) for service in routed if service.public),
         asked=settings.asked(),
         retain=settings.storage.retain,
+        max_weight_step=settings.guardrails.max_weight_step,
     )
 
 
@@ -221,6 +224,7 @@ def _route(service: Service, settings: Settings) -> RoutePlan:
     own, here = settings.services[service.name], settings.namespace
     return RoutePlan(
         service.name,
+        tuple(sorted(own.versions)),
         routes.destination_rule(service, own, here),
         routes.virtual_service(service, own, here),
     )

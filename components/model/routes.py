@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from components.model import matches, naming
 from components.model.catalogue import Service
 from components.model.manifests import Document, Json, Manifest, labels
-from components.model.matches import EVERYTHING, Match
+from components.model.matches import EVERYTHING, Match, Request
 from components.model.settings import Ingress, SecretTls, ServiceSettings
 from components.model.traffic import (
     CallerLane,
@@ -78,6 +78,11 @@ def ways(own: ServiceSettings) -> tuple[Way, ...]:
             if way is not None and not any(earlier.match.covers(way.match) for earlier in found):
                 found.append(way)
     return tuple(found)
+
+
+def way_of(own: ServiceSettings, request: Request) -> Way:
+    """The route that takes a request; the last one takes every request."""
+    return next(way for way in ways(own) if way.match.takes(request))
 
 
 def _bases(own: ServiceSettings) -> Iterator[Way]:

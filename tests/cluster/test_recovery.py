@@ -58,7 +58,7 @@ def test_a_killed_process_of_the_node_comes_back(running: Running, name: str) ->
 
 def test_an_update_that_is_killed_is_finished_by_the_next(running: Running, tmp_path: Path) -> None:
     config = stack_file(
-        tmp_path, ("services", "customermanagementapi", "traffic", "weights"), {"v1": 10, "v2": 90}
+        tmp_path, ("services", "customermanagementapi", "traffic", 0, "weights"), {"v1": 10, "v2": 90}
     )
     locks = Path(running.variables["PULUMI_BACKEND_URL"].removeprefix("file://")) / ".pulumi" / "locks"
     command = ["pulumi", "up", "--yes", "--skip-preview", "--refresh", "--non-interactive"]

@@ -13,17 +13,17 @@ CUSTOMERS = "pitstop:services.customermanagementapi"
 MISTAKES = {
     "unknown key": (("services", "customermanagementapi", "colour"), "blue", f"{CUSTOMERS}.colour"),
     "weight 101": (
-        ("services", "customermanagementapi", "traffic", "weights", "v1"),
+        ("services", "customermanagementapi", "traffic", 0, "weights", "v1"),
         101,
-        f"{CUSTOMERS}.traffic.weights.v1 = 101",
+        f"{CUSTOMERS}.traffic[0].weights.v1 = 101",
     ),
     "sum of 90": (
-        ("services", "customermanagementapi", "traffic", "weights", "v1"),
+        ("services", "customermanagementapi", "traffic", 0, "weights", "v1"),
         65,
         "the sum is 90 and must be 100",
     ),
     "version with no deployment": (
-        ("services", "customermanagementapi", "traffic", "weights"),
+        ("services", "customermanagementapi", "traffic", 0, "weights"),
         {"v1": 75, "v3": 25},
         "v3 has no deployment",
     ),

@@ -23,7 +23,7 @@ def second(running: Running) -> Iterator[Environment]:
         "pitstop:mesh": {"kind": "existing"},
         "pitstop:ingress": {"hosts": ["second.example.org"]},
     }
-    content["config"]["pitstop:services"]["customermanagementapi"]["traffic"]["weights"] = {
+    content["config"]["pitstop:services"]["customermanagementapi"]["traffic"][0]["weights"] = {
         "v1": 50,
         "v2": 50,
     }

@@ -10,7 +10,7 @@ from ops.progress import Progress
 from ops.split import SplitMeasurement
 from tests.cluster.conftest import Running
 
-WEIGHTS = "services.customermanagementapi.traffic.weights"
+WEIGHTS = "services.customermanagementapi.traffic[0].weights"
 
 
 def measured(running: Running, config: Path | None = None) -> tuple[SplitMeasurement, ...]:

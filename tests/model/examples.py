@@ -1,15 +1,19 @@
 """Environments to try things on."""
 
 import copy
+import re
 from collections.abc import Mapping
-from typing import cast
+from datetime import date
+from typing import Any, cast
 
+from components.model.catalogue import CATALOGUE
 from components.model.checks import plan_for
 from components.model.explain import parse
 from components.model.plan import Plan
 from components.model.settings import Settings
 
 OWNER = "pitstop.test"
+TODAY = date(2026, 11, 25)
 Node = dict[str, object]
 
 CANARY: Node = {
@@ -22,35 +26,49 @@ CANARY: Node = {
         "webapp": {},
         "customermanagementapi": {
             "versions": {"v1": {}, "v2": {}},
-            "traffic": {"kind": "split", "weights": {"v1": 75, "v2": 25}},
+            "traffic": [{"kind": "split", "weights": {"v1": 75, "v2": 25}}],
         },
         "sqlserver": {},
         "rabbitmq": {},
     },
 }
+# Everything there is: thirteen services, two versions where there can be two.
+WHOLE: Node = CANARY | {
+    "services": {
+        **cast(Node, CANARY["services"]),
+        **{name: {} for name in CATALOGUE if name not in cast(Node, CANARY["services"])},
+    }
+}
 REMOVE = object()
 
 
-def raw(changes: Mapping[str, object] | None = None) -> Node:
-    """The canary environment with some values changed, added or (REMOVE) taken away, by dotted key."""
-    content = copy.deepcopy(CANARY)
+def raw(changes: Mapping[str, object] | None = None, base: Node = CANARY) -> Node:
+    """An environment with some values changed, added or (REMOVE) taken away, by a path such as `a.b[0].c`."""
+    content = copy.deepcopy(base)
     for path, value in (changes or {}).items():
-        *keys, last = path.split(".")
-        place = content
+        *keys, last = _steps(path)
+        place: Any = content
         for key in keys:
-            place = cast(Node, place.setdefault(key, {}))
+            place = place[key] if isinstance(key, int) else place.setdefault(key, {})
         if value is REMOVE:
             del place[last]
+        elif isinstance(last, int) and last == len(place):
+            place.append(copy.deepcopy(value))
         else:
             place[last] = copy.deepcopy(value)
     return content
 
 
-def settings(changes: Mapping[str, object] | None = None) -> Settings:
-    """Typed settings of the changed canary environment."""
-    return parse(raw(changes))
+def _steps(path: str) -> list[str | int]:
+    found = re.findall(r"([^.\[\]]+)|\[(\d+)\]", path)
+    return [name or int(number) for name, number in found]
 
 
-def plan(changes: Mapping[str, object] | None = None) -> Plan:
-    """The checked plan of the changed canary environment."""
-    return plan_for(settings(changes), OWNER)
+def settings(changes: Mapping[str, object] | None = None, base: Node = CANARY) -> Settings:
+    """Typed settings of the changed environment."""
+    return parse(raw(changes, base))
+
+
+def plan(changes: Mapping[str, object] | None = None, base: Node = CANARY, today: date = TODAY) -> Plan:
+    """The checked plan of the changed environment, as of a fixed day."""
+    return plan_for(settings(changes, base), OWNER, today)

@@ -112,7 +112,7 @@ def environments(draw: st.DrawFn) -> dict[str, object]:
             share = draw(st.integers(0, 100))
             own = {
                 "versions": {"v1": {}, "v2": {"replicas": draw(st.integers(1, 3))}},
-                "traffic": {"kind": "split", "weights": {"v1": share, "v2": 100 - share}},
+                "traffic": [{"kind": "split", "weights": {"v1": share, "v2": 100 - share}}],
             }
         services[name] = own
     return raw({"services": services})

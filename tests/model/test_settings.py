@@ -23,52 +23,52 @@ REJECTED: dict[str, tuple[dict[str, object], str]] = {
         f"{KEY}.trafic = {{}}: unknown key; did you mean traffic? valid: versions, traffic",
     ),
     "unknown key of a policy": (
-        {f"{API}.traffic.mirror": 1},
-        f"{KEY}.traffic.mirror = 1: unknown key; valid: kind, weights",
+        {f"{API}.traffic[0].mirror": 1},
+        f"{KEY}.traffic[0].mirror = 1: unknown key; valid: kind, weights",
     ),
     "weight of 101": (
-        {f"{API}.traffic.weights.v1": 101},
-        f"{KEY}.traffic.weights.v1 = 101: must be a whole number from 0 to 100, e.g. 75",
+        {f"{API}.traffic[0].weights.v1": 101},
+        f"{KEY}.traffic[0].weights.v1 = 101: must be a whole number from 0 to 100, e.g. 75",
     ),
     "weight below 0": (
-        {f"{API}.traffic.weights.v1": -1},
-        f"{KEY}.traffic.weights.v1 = -1: must be a whole number from 0 to 100, e.g. 75",
+        {f"{API}.traffic[0].weights.v1": -1},
+        f"{KEY}.traffic[0].weights.v1 = -1: must be a whole number from 0 to 100, e.g. 75",
     ),
     "weight with a fraction": (
-        {f"{API}.traffic.weights.v1": 74.5},
-        f"{KEY}.traffic.weights.v1 = 74.5: must be a whole number from 0 to 100, e.g. 75",
+        {f"{API}.traffic[0].weights.v1": 74.5},
+        f"{KEY}.traffic[0].weights.v1 = 74.5: must be a whole number from 0 to 100, e.g. 75",
     ),
     "weight as text": (
-        {f"{API}.traffic.weights.v1": "75"},
-        f'{KEY}.traffic.weights.v1 = "75": must be a whole number from 0 to 100, e.g. 75',
+        {f"{API}.traffic[0].weights.v1": "75"},
+        f'{KEY}.traffic[0].weights.v1 = "75": must be a whole number from 0 to 100, e.g. 75',
     ),
     "weight that is a truth": (
-        {f"{API}.traffic.weights": {"v1": True, "v2": 99}},
-        f"{KEY}.traffic.weights.v1 = true: must be a whole number from 0 to 100, e.g. 75",
+        {f"{API}.traffic[0].weights": {"v1": True, "v2": 99}},
+        f"{KEY}.traffic[0].weights.v1 = true: must be a whole number from 0 to 100, e.g. 75",
     ),
     "weights that sum to 90": (
-        {f"{API}.traffic.weights.v2": 15},
-        f'{KEY}.traffic.weights = {{"v1": 75, "v2": 15}}: the sum is 90 and must be 100, e.g. v1: 75, v2: 25',
+        {f"{API}.traffic[0].weights.v2": 15},
+        f'{KEY}.traffic[0].weights = {{"v1": 75, "v2": 15}}: the sum is 90 and must be 100, e.g. v1: 75, v2: 25',
     ),
     "weights that sum to 190": (
-        {f"{API}.traffic.weights": {"v1": 95, "v2": 95}},
-        f'{KEY}.traffic.weights = {{"v1": 95, "v2": 95}}: the sum is 190 and must be 100, e.g. v1: 95, v2: 5',
+        {f"{API}.traffic[0].weights": {"v1": 95, "v2": 95}},
+        f'{KEY}.traffic[0].weights = {{"v1": 95, "v2": 95}}: the sum is 190 and must be 100, e.g. v1: 95, v2: 5',
     ),
     "no weights": (
-        {f"{API}.traffic.weights": {}},
-        f"{KEY}.traffic.weights = {{}}: the sum is 0 and must be 100, e.g. v1: 100",
+        {f"{API}.traffic[0].weights": {}},
+        f"{KEY}.traffic[0].weights = {{}}: the sum is 0 and must be 100, e.g. v1: 100",
     ),
     "a version with no deployment": (
-        {f"{API}.traffic.weights": {"v1": 75, "v3": 25}},
+        {f"{API}.traffic[0].weights": {"v1": 75, "v3": 25}},
         (
-            f"{KEY}.traffic.weights.v3 = 25: v3 has no deployment; the versions are v1, v2, "
+            f"{KEY}.traffic[0].weights.v3 = 25: v3 has no deployment; the versions are v1, v2, "
             "or add it, e.g. versions: {v3: {}}"
         ),
     ),
     "a live version with no deployment": (
-        {f"{API}.traffic": {"kind": "bluegreen", "live": "v9"}},
+        {f"{API}.traffic": [{"kind": "bluegreen", "live": "v9"}]},
         (
-            f'{KEY}.traffic.live = "v9": v9 has no deployment; the versions are v1, v2, '
+            f'{KEY}.traffic[0].live = "v9": v9 has no deployment; the versions are v1, v2, '
             "or add it, e.g. versions: {v9: {}}"
         ),
     ),
@@ -80,12 +80,12 @@ REJECTED: dict[str, tuple[dict[str, object], str]] = {
         ),
     ),
     "unknown policy": (
-        {f"{API}.traffic.kind": "canary"},
-        f"{KEY}.traffic.kind = canary: must be split or bluegreen",
+        {f"{API}.traffic[0].kind": "canary"},
+        f"{KEY}.traffic[0].kind = canary: must be split or bluegreen",
     ),
     "policy without a kind": (
-        {f"{API}.traffic.kind": REMOVE},
-        f"{KEY}.traffic.kind: required, e.g. {{kind: split, weights: {{v1: 75, v2: 25}}}}",
+        {f"{API}.traffic[0].kind": REMOVE},
+        f"{KEY}.traffic[0].kind: required, e.g. {{kind: split, weights: {{v1: 75, v2: 25}}}}",
     ),
     "unknown service": (
         {"services.webap": {}},
@@ -158,11 +158,11 @@ def test_a_mistake_is_one_line_with_key_value_and_what_is_valid(case: str) -> No
 
 def test_every_mistake_is_told_at_once() -> None:
     with pytest.raises(RefusedError) as refused:
-        settings({"images": "upstream", f"{API}.traffic.weights.v1": 101, "namespace": "-"})
+        settings({"images": "upstream", f"{API}.traffic[0].weights.v1": 101, "namespace": "-"})
     assert [line.split(" = ")[0] for line in refused.value.lines] == [
         "pitstop:namespace",
         "pitstop:images",
-        f"{KEY}.traffic.weights.v1",
+        f"{KEY}.traffic[0].weights.v1",
     ]
 
 
@@ -198,8 +198,8 @@ def test_nothing_at_all() -> None:
         {"mesh": {"kind": "helm"}},
         {"ingress": REMOVE},
         {"ingress.hosts": ["pitstop.example.org", "*.example.com"]},
-        {f"{API}.traffic": {"kind": "bluegreen", "live": "v2"}},
-        {f"{API}.traffic.weights": {"v1": 100}},
+        {f"{API}.traffic": [{"kind": "bluegreen", "live": "v2"}]},
+        {f"{API}.traffic[0].weights": {"v1": 100}},
         {"services.webapp.versions": {"v1": {"replicas": 3}}},
     ],
 )
@@ -208,7 +208,7 @@ def test_accepted(changes: dict[str, object]) -> None:
 
 
 def test_a_version_without_a_weight_gets_nothing_but_is_named() -> None:
-    own = settings({f"{API}.traffic.weights": {"v2": 100}}).services["customermanagementapi"]
+    own = settings({f"{API}.traffic[0].weights": {"v2": 100}}).services["customermanagementapi"]
     assert own.shares() == {"v1": 0, "v2": 100}
 
 

@@ -25,9 +25,9 @@ def refused(run: Run, recorder: Recorder, content: Node) -> str:
     ("changes", "line"),
     [
         ({f"{API}.colour": "blue"}, f'pitstop:{API}.colour = "blue": unknown key'),
-        ({f"{API}.traffic.weights.v1": 101}, f"pitstop:{API}.traffic.weights.v1 = 101: must be"),
-        ({f"{API}.traffic.weights.v1": 65}, "the sum is 90 and must be 100"),
-        ({f"{API}.traffic.weights": {"v3": 100}}, "v3 has no deployment"),
+        ({f"{API}.traffic[0].weights.v1": 101}, f"pitstop:{API}.traffic[0].weights.v1 = 101: must be"),
+        ({f"{API}.traffic[0].weights.v1": 65}, "the sum is 90 and must be 100"),
+        ({f"{API}.traffic[0].weights": {"v3": 100}}, "v3 has no deployment"),
         ({"colour": "blue"}, 'pitstop:colour = "blue": unknown key'),
     ],
 )

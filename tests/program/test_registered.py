@@ -154,7 +154,7 @@ def test_a_mesh_that_is_there_already_is_not_installed(run: Run, facts: Callable
 
 def test_moving_weights_changes_the_one_route(run: Run, canary: Node) -> None:
     before = {(one.kind, one.name): one.inputs for one in run(canary).requests}
-    weights = "services.customermanagementapi.traffic.weights"
+    weights = "services.customermanagementapi.traffic[0].weights"
     recorder = run(raw({weights: {"v1": 40, "v2": 60}}))
     after = {(one.kind, one.name): one.inputs for one in recorder.requests[len(before) :]}
     assert {key for key in before if before[key] != after[key]} == {

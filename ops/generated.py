@@ -1,0 +1,56 @@
+"""The secret values a local environment makes itself: once for each checkout, readable by its owner alone."""
+
+import json
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from components.model.catalogue import Secret
+
+CERTIFICATE = {Secret.TLS_CERTIFICATE, Secret.TLS_KEY}
+
+
+def ensure(path: Path, hosts: Sequence[str]) -> Path:
+    """The file of all values; what is in it stays, what is missing is made.
+
+    `hosts` are what the certificate is for, where one has to be made.
+    """
+    values = _read(path)
+    made = {
+        # Capital, small letter and digit for certain: SQL Server refuses a password without them.
+        str(name): f"Aa1{secrets.token_hex(16)}"
+        for name in sorted(Secret)
+        if name not in values and name not in CERTIFICATE
+    }
+    if not values.keys() >= CERTIFICATE:
+        made |= _certificate(hosts)  # both halves, or they would not fit each other
+    if made:
+        _write(path, values | made)
+    return path
+
+
+def _read(path: Path) -> dict[str, str]:
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return {str(name): str(value) for name, value in content.items()} if isinstance(content, dict) else {}
+
+
+def _certificate(hosts: Sequence[str]) -> dict[str, str]:
+    """A certificate signed by an authority that exists for this moment only: nothing needs to trust it."""
+    import trustme
+
+    names = [host for host in hosts if host != "*"] or ["localhost"]
+    made = trustme.CA(organization_name="Pitstop, local").issue_cert(*names)
+    chain = "".join(pem.bytes().decode() for pem in made.cert_chain_pems)
+    return {Secret.TLS_CERTIFICATE: chain, Secret.TLS_KEY: made.private_key_pem.bytes().decode()}
+
+
+def _write(path: Path, values: Mapping[str, str]) -> None:
+    scratch = path.with_name(f".{path.name}-{os.getpid()}")
+    scratch.unlink(missing_ok=True)
+    with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(dict(sorted(values.items())), file)
+    scratch.replace(path)
