@@ -95,9 +95,9 @@ def _cut_off(plan: Plan, running: Mapping[str, RunningRoutes]) -> Iterator[Findi
             yield Finding(
                 "version-in-use",
                 key_path(("services", way.service, "versions", version)),
-                f"gone from the stack file, while the running routes still send it requests; keep it and take "
-                f"it off every policy first, e.g. weights: {{{first}: 100, {version}: 0}}, update, and remove "
-                "it with a second update",
+                "gone from the stack file, while the running routes still send it requests; keep it and "
+                f"take it off every policy first, e.g. weights: {{{first}: 100, {version}: 0}}, update, and "
+                "remove it with a second update",
             )
 
 
@@ -108,7 +108,9 @@ def _too_far(plan: Plan, running: Mapping[str, RunningRoutes]) -> Iterator[Findi
         for version, share in asked.items():
             step = abs(share - before.get(version, 0))
             if before and step > plan.max_weight_step:
-                nearer = before.get(version, 0) + plan.max_weight_step * (1 if share > before.get(version, 0) else -1)
+                nearer = before.get(version, 0) + plan.max_weight_step * (
+                    1 if share > before.get(version, 0) else -1
+                )
                 yield Finding(
                     "weight-step",
                     key_path(("services", service, "traffic")),

@@ -42,7 +42,11 @@ class Entry(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("pitstop:routing:Entry", name, None, opts)
-        before = [register_secret(plan.certificate, secrets, child(self, *ground.ready))] if plan.certificate else []
+        before = (
+            [register_secret(plan.certificate, secrets, child(self, *ground.ready))]
+            if plan.certificate
+            else []
+        )
         gateway = register(plan.gateway, child(self, *ground.ready, *before))
         register(plan.route, child(self, gateway, *ground.ready, *pods))
         self.register_outputs({})

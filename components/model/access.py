@@ -145,7 +145,9 @@ def _no_request(namespace: str) -> Manifest:
 
     Source: https://istio.io/latest/docs/ops/best-practices/security/#use-default-deny-patterns
     """
-    return Manifest("default-deny", SECURITY, "AuthorizationPolicy", "default-deny", namespace, {}, {"spec": {}})
+    return Manifest(
+        "default-deny", SECURITY, "AuthorizationPolicy", "default-deny", namespace, {}, {"spec": {}}
+    )
 
 
 def _sidecar(settings: Settings) -> Manifest:
@@ -239,7 +241,9 @@ def _for_everybody(settings: Settings) -> Manifest:
     if settings.meshed:
         egress.append({"to": [_pods({}, root_namespace(settings))], "ports": _tcp(ISTIOD_PORT)})
     spec: Document = {"podSelector": {}, "policyTypes": ["Egress"], "egress": egress}
-    return Manifest("mesh-and-dns", POLICY, "NetworkPolicy", "mesh-and-dns", settings.namespace, {}, {"spec": spec})
+    return Manifest(
+        "mesh-and-dns", POLICY, "NetworkPolicy", "mesh-and-dns", settings.namespace, {}, {"spec": spec}
+    )
 
 
 def _ingress(settings: Settings, name: str, known: Iterable[Edge]) -> Iterator[Json]:

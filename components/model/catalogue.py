@@ -281,9 +281,7 @@ def _backing() -> Iterator[Service]:
         "sqlserver",
         Kind.BACKING,
         ports=(Port("tds", 1433),),
-        env=MappingProxyType(
-            {"ACCEPT_EULA": "Y", "MSSQL_PID": "Developer", "MSSQL_MEMORY_LIMIT_MB": "2048"}
-        ),
+        env=MappingProxyType({"ACCEPT_EULA": "Y", "MSSQL_PID": "Developer", "MSSQL_MEMORY_LIMIT_MB": "2048"}),
         secret_env=MappingProxyType({"MSSQL_SA_PASSWORD": f"{{{Secret.SQL}}}"}),
         singleton=True,
         start_seconds=180,

@@ -44,9 +44,7 @@ class DatabasePlan:
 
 def database_plan(settings: Settings) -> DatabasePlan | None:
     """What prepares SQL Server for the services of an environment; None where none has a database."""
-    clients = [
-        CATALOGUE[name] for name in sorted(settings.services) if CATALOGUE[name].login is not None
-    ]
+    clients = [CATALOGUE[name] for name in sorted(settings.services) if CATALOGUE[name].login is not None]
     if not clients or SQL.service not in settings.services:
         return None
     here, text = settings.namespace, script(clients)
@@ -80,10 +78,13 @@ def _batches(clients: tuple[Service, ...]) -> Iterator[str]:
         for database in one.connections.values():
             assert one.login is not None  # noqa: S101 - clients are the services with a login
             login = one.login.name
-            grants = "\n".join(f"ALTER ROLE [{role}] ADD MEMBER [{login}];" for role in ROLES[database.rights])
+            grants = "\n".join(
+                f"ALTER ROLE [{role}] ADD MEMBER [{login}];" for role in ROLES[database.rights]
+            )
             yield f"USE [{database.name}];"
             yield (
-                f"IF DATABASE_PRINCIPAL_ID(N'{login}') IS NULL CREATE USER [{login}] FOR LOGIN [{login}];\n{grants}"
+                f"IF DATABASE_PRINCIPAL_ID(N'{login}') IS NULL CREATE USER [{login}] FOR LOGIN [{login}];\n"
+                f"{grants}"
             )
 
 

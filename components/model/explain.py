@@ -128,12 +128,10 @@ def _names(expected: str) -> list[str]:
 def _shown(raw: Raw, keys: Keys) -> str:
     value: object = raw
     for key in keys:
-        if isinstance(value, Mapping) and key in value:
-            value = value[key]
-        elif isinstance(value, list | tuple) and isinstance(key, int) and key < len(value):
-            value = value[key]
-        else:
+        listed = isinstance(value, list | tuple) and isinstance(key, int) and key < len(value)
+        if not listed and not (isinstance(value, Mapping) and key in value):
             return ""
+        value = value[key]  # type: ignore[index]  # one of the two, both of which take it
     text = json.dumps(value, default=str, ensure_ascii=False)
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
 

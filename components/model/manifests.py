@@ -14,6 +14,7 @@ from components.model.versions import POD_SECURITY
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 Document = dict[str, Json]
 
+
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """One Kubernetes object. `key` is its logical name; everything below kind and name is in `body`."""
@@ -101,7 +102,11 @@ def service_object(
     ports: list[Json] = [_service_port(port) for port in service.ports]
     if exposed and exposed.node_port and isinstance(ports[0], dict):
         ports[0]["nodePort"] = exposed.node_port
-    spec: Document = {"type": exposed.service if exposed else "ClusterIP", "selector": selector, "ports": ports}
+    spec: Document = {
+        "type": exposed.service if exposed else "ClusterIP",
+        "selector": selector,
+        "ports": ports,
+    }
     return Manifest(
         service.name, "v1", "Service", service.name, namespace_name, labels(service.name), {"spec": spec}
     )

@@ -123,14 +123,13 @@ EVERYTHING = Match()
 def of_conditions(conditions: Conditions) -> Match:
     """The requests the settings describe."""
     headers = {name: text.form for name, text in conditions.headers.items()}
-    headers |= {"cookie": ("regex", cookie(name, value)) for name, value in conditions.cookie.items()}
+    for name, value in conditions.cookie.items():
+        headers["cookie"] = ("regex", cookie(name, value))
     return Match(
         tuple(sorted(headers.items())),
         conditions.path.form if conditions.path else None,
         frozenset(conditions.methods) if conditions.methods else None,
-        Caller(conditions.caller)
-        if isinstance(conditions, FaultInjection) and conditions.caller
-        else None,
+        Caller(conditions.caller) if isinstance(conditions, FaultInjection) and conditions.caller else None,
     )
 
 

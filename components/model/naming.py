@@ -2,7 +2,13 @@
 
 import re
 
-from components.model.versions import BUSYBOX_IMAGE, LOCAL_BUSYBOX_IMAGE, LOCAL_RABBITMQ_IMAGE, STANDIN_HUB, UPSTREAM_HUB
+from components.model.versions import (
+    BUSYBOX_IMAGE,
+    LOCAL_BUSYBOX_IMAGE,
+    LOCAL_RABBITMQ_IMAGE,
+    STANDIN_HUB,
+    UPSTREAM_HUB,
+)
 
 LABEL_VALUE = re.compile(r"[^A-Za-z0-9._-]")
 # What the program is told outside the stack file.
@@ -36,7 +42,11 @@ def host(service: str, namespace: str) -> str:
 def image(service: str, version: str, source: str, published: str = "") -> str:
     """The image of a service from `standin`, `upstream` or a registry; `published` is not ours to build."""
     if source == "standin":
-        return LOCAL_RABBITMQ_IMAGE if service == "rabbitmq" else f"{STANDIN_HUB}/{service}:{version_label(version)}"
+        return (
+            LOCAL_RABBITMQ_IMAGE
+            if service == "rabbitmq"
+            else f"{STANDIN_HUB}/{service}:{version_label(version)}"
+        )
     hub = UPSTREAM_HUB if source == "upstream" else source
     return published or f"{hub}/{service}:{version_label(version)}"
 

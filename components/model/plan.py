@@ -9,7 +9,6 @@ from components.model.catalogue import CATALOGUE, Kind, Need, Secret, Service
 from components.model.database import DatabasePlan
 from components.model.istio import MeshPlan
 from components.model.manifests import Document, Manifest, SecretTemplate
-from components.model.pods import Running
 from components.model.settings import ConfiguredTls, ExistingMesh, HelmMesh, NoMesh, ServiceSettings, Settings
 from components.model.traffic import BlueGreen
 
@@ -249,5 +248,10 @@ def _certificate(service: Service, namespace: str, beside: str) -> SecretTemplat
     texts = {"tls.crt": f"{{{Secret.TLS_CERTIFICATE}}}", "tls.key": f"{{{Secret.TLS_KEY}}}"}
     name = routes.certificate(namespace)
     return SecretTemplate(
-        f"{service.name}-certificate", name, beside, manifests.labels(service.name), texts, "kubernetes.io/tls"
+        f"{service.name}-certificate",
+        name,
+        beside,
+        manifests.labels(service.name),
+        texts,
+        "kubernetes.io/tls",
     )

@@ -32,7 +32,7 @@ HARDENED: Document = {
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """One version of a service as it is to run. `fixed`: under the service's own name, never beside another."""
+    """One version of a service as it is to run. `fixed`: under the service's name, never beside another."""
 
     version: str
     own: VersionSettings
@@ -100,13 +100,11 @@ def _secret_env(service: Service, one: Running) -> dict[str, tuple[str, str]]:
         found[name] = (name, f"{{{Secret.RABBITMQ}}}")
     if service.login:
         suffix = "" if one.sql_host == SQL.service else f".{one.version}"
+        who = f"user id={service.login.name};password={{{service.login.secret}}}"
         for key, database in service.connections.items():
             name = f"ConnectionStrings__{key}"
-            found[name + suffix] = (
-                name,
-                f"server={one.sql_host};user id={service.login.name};password={{{service.login.secret}}};"
-                f"database={database.name};trustServerCertificate=true;",
-            )
+            where = f"server={one.sql_host};database={database.name};trustServerCertificate=true"
+            found[name + suffix] = (name, f"{where};{who};")
     return found
 
 

@@ -126,7 +126,7 @@ def _combinations(extras: Sequence[Extra]) -> Iterator[tuple[tuple[Extra, bool],
         return
     first, *rest = extras
     for take in (True,) if first.match == EVERYTHING else (True, False):
-        # Istio applies neither timeout nor retries to a request with a fault (VirtualService, HTTPRoute.fault).
+        # Istio applies neither timeout nor retries to a request with a fault (HTTPRoute.fault).
         left = [extra for extra in rest if not (take and "fault" in first.document and extra.patience)]
         for more in _combinations(left):
             yield ((first, take), *more)
@@ -232,10 +232,8 @@ def virtual_service(service: Service, own: ServiceSettings, namespace: str) -> M
     return _object("VirtualService", service.name, namespace, service.name, spec)
 
 
-def entry_route(
-    service: Service, own: ServiceSettings, hosts: Iterable[str], namespace: str
-) -> Manifest:
-    """What callers from outside get: the same, by way of the ingress gateway, which no caller's label fits."""
+def entry_route(service: Service, own: ServiceSettings, hosts: Iterable[str], namespace: str) -> Manifest:
+    """What callers from outside get: the same, by the ingress gateway, which no caller's label fits."""
     host = naming.host(service.name, namespace)
     port = service.ports[0].number
     outside = [way for way in ways(own) if way.match.caller is None]

@@ -58,11 +58,19 @@ def _by_cpu(service: Service, scaling: CpuScaling, name: str, namespace: str) ->
         "behavior": {"scaleDown": {"stabilizationWindowSeconds": QUIET_SECONDS}},
     }
     return Manifest(
-        name, "autoscaling/v2", "HorizontalPodAutoscaler", name, namespace, labels(service.name), {"spec": spec}
+        name,
+        "autoscaling/v2",
+        "HorizontalPodAutoscaler",
+        name,
+        namespace,
+        labels(service.name),
+        {"spec": spec},
     )
 
 
-def _by_queue(service: Service, one: Running, scaling: QueueScaling, settings: Settings) -> Iterator[Manifest]:
+def _by_queue(
+    service: Service, one: Running, scaling: QueueScaling, settings: Settings
+) -> Iterator[Manifest]:
     name, here = naming.workload(service.name, one.version), settings.namespace
     reference: Document = {"parameter": "host", "name": service.name, "key": "scaler"}
     yield Manifest(
@@ -94,9 +102,7 @@ def _by_queue(service: Service, one: Running, scaling: QueueScaling, settings: S
         "fallback": {"failureThreshold": 3, "replicas": scaling.min},
         "triggers": [trigger],
     }
-    yield Manifest(
-        name, "keda.sh/v1alpha1", "ScaledObject", name, here, labels(service.name), {"spec": spec}
-    )
+    yield Manifest(name, "keda.sh/v1alpha1", "ScaledObject", name, here, labels(service.name), {"spec": spec})
 
 
 def quota(settings: Settings) -> tuple[Manifest, ...]:
@@ -112,9 +118,21 @@ def quota(settings: Settings) -> tuple[Manifest, ...]:
     limits: Json = [{"type": "Container", "defaultRequest": default, "default": {"memory": "256Mi"}}]
     return (
         Manifest(
-            "environment", "v1", "ResourceQuota", "environment", settings.namespace, {}, {"spec": {"hard": hard}}
+            "environment",
+            "v1",
+            "ResourceQuota",
+            "environment",
+            settings.namespace,
+            {},
+            {"spec": {"hard": hard}},
         ),
         Manifest(
-            "environment", "v1", "LimitRange", "environment", settings.namespace, {}, {"spec": {"limits": limits}}
+            "environment",
+            "v1",
+            "LimitRange",
+            "environment",
+            settings.namespace,
+            {},
+            {"spec": {"limits": limits}},
         ),
     )

@@ -8,7 +8,14 @@ A service has a list of them, and they add up: which version answers whom (`spli
 from datetime import date
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, WithJsonSchema, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -146,7 +153,8 @@ class ConditionalRoute(Conditions):
     def _asks_something(self) -> Self:
         if not self.conditional:
             raise invalid(
-                "must ask something of a request: headers, cookie, path or methods, e.g. headers: {x-beta: yes}"
+                "must ask something of a request: headers, cookie, path or methods, "
+                'e.g. headers: {x-beta: "yes"}'
             )
         return self
 

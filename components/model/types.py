@@ -120,9 +120,7 @@ DnsLabel = Annotated[
 HostName = Annotated[
     str,
     AfterValidator(
-        matching(
-            _DNS_NAME, "must be a DNS name, *.name, or * for every host, e.g. pitstop.example.org", 253
-        )
+        matching(_DNS_NAME, "must be a DNS name, *.name, or * for every host, e.g. pitstop.example.org", 253)
     ),
 ]
 VersionName = Annotated[str, AfterValidator(matching(_VERSION, "must be v and a number, e.g. v1"))]
@@ -144,15 +142,15 @@ EnvironmentName = Annotated[
 ImageReference = Annotated[
     str,
     AfterValidator(
-        matching(_IMAGE, "must be an image with its registry, e.g. ghcr.io/acme/webapp:1.0 (or @sha256:...)", 255)
+        matching(
+            _IMAGE, "must be an image with its registry, e.g. ghcr.io/acme/webapp:1.0 (or @sha256:...)", 255
+        )
     ),
 ]
 Cpu = Annotated[
     str,
     BeforeValidator(_number_as_text),
-    AfterValidator(
-        matching(_CPU, "must be thousandths of a processor or whole ones, e.g. 250m or 2", 8)
-    ),
+    AfterValidator(matching(_CPU, "must be thousandths of a processor or whole ones, e.g. 250m or 2", 8)),
 ]
 Bytes = Annotated[str, AfterValidator(matching(_BYTES, "must be a number of Mi or Gi, e.g. 256Mi", 8))]
 Pattern = Annotated[str, AfterValidator(regular_expression)]

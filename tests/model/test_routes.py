@@ -50,7 +50,10 @@ def test_a_split_names_both_subsets_with_their_weights() -> None:
 
 
 def test_moving_everything_to_one_version_changes_numbers_and_nothing_else() -> None:
-    before, after = route_of(plan()), route_of(plan({f"{API}.traffic": [{"kind": "bluegreen", "live": "v2"}]}))
+    before, after = (
+        route_of(plan()),
+        route_of(plan({f"{API}.traffic": [{"kind": "bluegreen", "live": "v2"}]})),
+    )
     assert after.destination == before.destination
     text = str(before.route.document()).replace("'weight': 75", "'weight': 0")
     assert str(after.route.document()) == text.replace("'weight': 25", "'weight': 100")

@@ -1,0 +1,260 @@
+"""Each policy does what it says behind a real Envoy: the routes istiod sent, and what load shows."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from lightkube.models.core_v1 import EnvVar
+from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.apps_v1 import Deployment
+from lightkube.resources.core_v1 import Pod
+from scipy.stats import binomtest
+
+from components.model import routes
+from components.model.matches import Caller, Request
+from localcluster.tools import toolbox
+from ops.kube import PodRef, wait_for
+from ops.progress import Progress
+from tests.cluster import xds
+from tests.cluster.conftest import Running
+from tests.cluster.lab import API, NAMESPACE, PATH, UNTIL, Lab, running_lab
+
+ALPHA = 1e-6  # a correct mesh fails a comparison once in a million runs
+
+
+@pytest.fixture(scope="module")
+def lab(running: Running) -> Iterator[Lab]:
+    kubectl = toolbox.ensure(("kubectl",), Progress()).path("kubectl")
+    with running.kube() as kube, running_lab(kube, kubectl, running.cluster.kubeconfig) as made:
+        yield made
+
+
+def likely(count: int, of: int, share: float) -> bool:
+    """Whether this count is what chance makes of a share; an exact binomial test."""
+    return bool(binomtest(count, of, share).pvalue >= ALPHA)
+
+
+def test_a_split_shares_requests(lab: Lab) -> None:
+    lab.apply({"kind": "split", "weights": {"v1": 60, "v2": 40, "v3": 0}})
+    seen = lab.served(lab.send(1000).run)
+    assert seen.total() == 1000
+    assert likely(seen["v1"], 1000, 0.6), seen
+    assert not likely(seen["v1"], 1000, 0.75), seen  # the test can fail
+    assert not seen["v3"]
+
+
+def test_blue_green_is_all_or_nothing(lab: Lab) -> None:
+    for live in ("v1", "v2"):
+        lab.apply({"kind": "bluegreen", "live": live})
+        assert lab.served(lab.send(100).run) == {live: 100}
+
+
+def test_a_mirror_gets_copies_and_the_caller_never_notices(lab: Lab) -> None:
+    # v3 answers every request with 503: a caller that got its answers would know.
+    lab.apply({"kind": "mirror", "to": "v3", "percent": 50})
+    read = lab.send(400)
+    assert read.codes == {"200": 400}
+    seen = lab.served(read.run)
+    assert seen["v1"] == 400
+    assert likely(seen["v3"], 400, 0.5), seen
+    written = lab.send(50, method="POST")
+    assert lab.served(written.run) == {"v1": 50}, "a copy of a write would write twice"
+
+
+def test_headers_and_cookies_choose_a_version(lab: Lab) -> None:
+    lab.apply(
+        {"kind": "route", "to": "v2", "headers": {"x-beta": {"prefix": "te"}}},
+        {"kind": "route", "to": "v2", "cookie": {"beta": "yes"}},
+    )
+    assert lab.served(lab.send(40).run) == {"v1": 40}
+    assert lab.served(lab.send(40, headers={"x-beta": "test"}).run) == {"v2": 40}
+    assert lab.served(lab.send(40, headers={"x-beta": "no"}).run) == {"v1": 40}
+    assert lab.served(lab.send(40, headers={"cookie": "a=b; beta=yes; c=d"}).run) == {"v2": 40}
+    assert lab.served(lab.send(40, headers={"cookie": "alphabeta=yes"}).run) == {"v1": 40}
+
+
+def test_a_path_and_a_method_choose_a_version(lab: Lab) -> None:
+    lab.apply({"kind": "route", "to": "v2", "path": {"prefix": "/api/customers/"}, "methods": ["GET"]})
+    assert lab.served(lab.send(40).run) == {"v1": 40}
+    assert lab.served(lab.send(40, path=f"{PATH}/nobody").run) == {"v2": 40}
+
+
+def test_a_lane_keeps_to_its_version(lab: Lab) -> None:
+    chosen = lab.apply(
+        {"kind": "lane", "caller": "webapp", "callerVersion": "v2", "to": "v2"},
+        webapp=[{"kind": "route", "to": "v2", "headers": {"x-lane": "v2"}}],
+    )
+    (second,) = lab.kube.ready_pods(NAMESPACE, {"app": "webapp", "version": "2.0"})
+    lane = routes.way_of(chosen.services[API], Request("GET", PATH, caller=Caller("webapp", "v2")))
+    lab.wait_for_routes(
+        API, (xds.expected(lane), xds.expected(routes.ways(chosen.services[API])[-1])), second
+    )
+    before = page_calls(lab)
+    assert lab.send(30, service="webapp", path="/CustomerManagement").codes == {"200": 30}
+    assert lab.send(30, service="webapp", path="/CustomerManagement", headers={"x-lane": "v2"}).codes == {
+        "200": 30
+    }
+    after = page_calls(lab)
+    assert {version: after[version] - before[version] for version in after} == {"v1": 30, "v2": 30}
+
+
+def page_calls(lab: Lab) -> dict[str, int]:
+    """Requests for the customers' list that each version has logged, whoever sent them."""
+    counts = {}
+    for version, label in (("v1", "1.0"), ("v2", "2.0")):
+        pods = lab.kube.ready_pods(NAMESPACE, {"app": API, "version": label})
+        counts[version] = sum(PATH in line for pod in pods for line in lab.kube.log(pod, API, 900))
+    return counts
+
+
+def test_an_abort_hits_its_share_and_only_whom_it_is_meant_for(lab: Lab) -> None:
+    lab.apply(
+        {
+            "kind": "fault",
+            "abort": {"percent": 25, "status": 418},
+            "headers": {"x-chaos": "yes"},
+            "until": UNTIL,
+        }
+    )
+    hit = lab.send(800, headers={"x-chaos": "yes"})
+    assert set(hit.codes) == {"200", "418"}
+    assert likely(hit.codes["418"], 800, 0.25), hit.codes
+    assert not likely(hit.codes["418"], 800, 0.4)
+    assert lab.send(100).codes == {"200": 100}
+    assert lab.served(hit.run)["v1"] == hit.codes["200"], "an aborted request must not arrive"
+
+
+def test_a_delay_holds_back(lab: Lab) -> None:
+    lab.apply(
+        {
+            "kind": "fault",
+            "delay": {"percent": 100, "duration": "400ms"},
+            "headers": {"x-chaos": "yes"},
+            "until": UNTIL,
+        }
+    )
+    held = lab.send(12, headers={"x-chaos": "yes"})
+    assert held.codes == {"200": 12}
+    assert held.shortest >= 0.4
+    assert lab.send(12).shortest < 0.4
+
+
+def test_retries_are_counted_at_the_server(lab: Lab) -> None:
+    lab.apply({"kind": "retries", "attempts": 2, "perTry": "2s", "on": ["5xx"]})
+    failing = {"standin-status": "503"}
+    read = lab.send(20, query=failing)
+    assert read.codes == {"503": 20}
+    assert lab.served(read.run) == {"v1": 60}, "one try and two more for each"
+    written = lab.send(20, query=failing, method="POST")
+    assert lab.served(written.run) == {"v1": 20}, "what may have been carried out is not tried again"
+
+
+def test_a_timeout_ends_the_wait(lab: Lab) -> None:
+    slow = {"standin-delay": "1500ms"}
+    lab.apply({"kind": "timeout", "duration": "500ms"})
+    cut = lab.send(8, query=slow)
+    assert cut.codes == {"504": 8}
+    assert cut.longest < 1.5
+    lab.apply({"kind": "timeout", "duration": "5s"})
+    assert lab.send(8, query=slow).codes == {"200": 8}
+
+
+def test_affinity_keeps_a_caller_with_one_pod(lab: Lab) -> None:
+    lab.apply({"kind": "affinity", "header": "x-user"})
+    runs = [lab.send(60, headers={"x-user": user}).run for user in ("anna", "bert", "cora", "dora", "emil")]
+    for run in runs:
+        assert len(pods_of(lab, run)) == 1
+    assert len({pod for run in runs for pod in pods_of(lab, run)}) == 2, "everybody on one pod proves nothing"
+    lab.apply()
+    assert len(pods_of(lab, lab.send(60, headers={"x-user": "anna"}).run)) == 2
+
+
+def pods_of(lab: Lab, run: str) -> set[str]:
+    """The pods that logged requests of a run."""
+    pods = lab.kube.ready_pods(NAMESPACE, {"app": API, "version": "1.0"})
+    return {pod.name for pod in pods if any(f"run={run}" in line for line in lab.kube.log(pod, API, 600))}
+
+
+@contextmanager
+def rogue(lab: Lab) -> Iterator[PodRef]:
+    """A third pod of v1, which answers everything with 503."""
+    template = lab.kube.client.get(Deployment, f"{API}-v1", namespace=NAMESPACE).spec.template  # type: ignore[union-attr]
+    assert template.spec is not None
+    assert template.metadata is not None
+    env = template.spec.containers[0].env or []
+    template.spec.containers[0].env = [
+        *env,
+        EnvVar("PITSTOP_FAIL_PERCENT", "100"),
+        EnvVar("PITSTOP_FAIL_STATUS", "503"),
+    ]
+    metadata = ObjectMeta(
+        name="rogue",
+        namespace=NAMESPACE,
+        labels=template.metadata.labels,
+        annotations=template.metadata.annotations,
+    )
+    lab.kube.client.create(Pod(metadata=metadata, spec=template.spec))
+    try:
+        wait_for("the rogue", 90, lambda: PodRef(NAMESPACE, "rogue") in ready_v1(lab) or None)
+        time.sleep(2)  # endpoints reach the proxies
+        yield PodRef(NAMESPACE, "rogue")
+    finally:
+        lab.kube.client.delete(Pod, "rogue", namespace=NAMESPACE, grace_period=0)
+        wait_for("the rogue to go", 60, lambda: PodRef(NAMESPACE, "rogue") not in ready_v1(lab) or None)
+
+
+def ready_v1(lab: Lab) -> tuple[PodRef, ...]:
+    return lab.kube.ready_pods(NAMESPACE, {"app": API, "version": "1.0"})
+
+
+def arrived(lab: Lab, pod: PodRef, run: str) -> int:
+    return sum(f"run={run}" in line for line in lab.kube.log(pod, API, 600))
+
+
+def test_a_failing_pod_is_ejected_and_comes_back(lab: Lab) -> None:
+    outliers = {"consecutive5xx": 3, "interval": "1s", "ejection": "6s", "maxPercent": 50}
+    lab.apply({"kind": "circuitbreaker", "outliers": outliers})
+    with rogue(lab) as pod:
+        first = lab.send(120)
+        assert arrived(lab, pod, first.run) >= 3, "it must have failed to be ejected"
+        time.sleep(2)  # an interval, and the next look
+        without = lab.send(120)
+        assert without.codes == {"200": 120}
+        assert arrived(lab, pod, without.run) == 0
+        time.sleep(9)  # longer than the ejection
+        again = lab.send(120)
+        assert arrived(lab, pod, again.run) >= 1, "it never came back"
+
+
+def test_too_small_a_percentage_never_ejects(lab: Lab) -> None:
+    """Why outlier-percent refuses it: of three pods, 10 % is none (Envoy's always_eject_one_host is off)."""
+    patch = {"consecutive5xx": 3, "interval": "1s", "ejection": "6s", "maxPercent": 50}
+    lab.apply({"kind": "circuitbreaker", "outliers": patch})
+    lab.patch_rule({"trafficPolicy": {"outlierDetection": {"maxEjectionPercent": 10}}})
+    with rogue(lab) as pod:
+        lab.send(120)
+        time.sleep(2)
+        later = lab.send(120)
+        assert arrived(lab, pod, later.run) >= 20
+        assert later.codes["503"] >= 20
+
+
+def test_a_circuit_breaker_refuses_what_would_pile_up(lab: Lab) -> None:
+    slow = {"standin-delay": "300ms"}
+    lab.apply({"kind": "circuitbreaker", "connections": {"max": 1, "pending": 1, "perConnection": 1}})
+    crowded = lab.send(40, query=slow, connections=12)
+    assert crowded.codes.get("503", 0) > 0, crowded.codes
+    assert crowded.codes.get("200", 0) > 0
+    lab.apply()
+    assert lab.send(40, query=slow, connections=12).codes == {"200": 40}
+
+
+def test_access_narrowed_to_reading(lab: Lab) -> None:
+    lab.apply({"kind": "access", "callers": ["webapp"], "methods": ["GET"], "paths": ["/api/*"]})
+    wait_for("the rule", 20, lambda: lab.send(1, method="POST").codes == {"403": 1} or None)
+    assert lab.send(20).codes == {"200": 20}
+    assert lab.send(20, method="POST").codes == {"403": 20}
+    assert lab.send(20, path="/hc").codes == {"403": 20}
+    lab.apply()
+    wait_for("the rule to go", 20, lambda: lab.send(1, path="/hc").codes == {"200": 1} or None)
