@@ -1,12 +1,12 @@
 """Istio as this project installs it: which charts, in which order, with which values."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from components.model import naming, routes
 from components.model.manifests import Document, Json, Manifest, namespace
 from components.model.settings import GatewayService, HelmMesh
-from components.model.versions import ISTIO_HUB, ISTIO_TAG
+from components.model.versions import ISTIO_HUB, ISTIO_RELEASE_HUB, ISTIO_RELEASE_TAG, ISTIO_TAG
 
 ROOT_NAMESPACE = "istio-system"
 GATEWAY_NAMESPACE = "istio-ingress"
@@ -40,9 +40,11 @@ class MeshPlan:
     mtls: Manifest
 
 
-def mesh_plan(mesh: HelmMesh, owner: str) -> MeshPlan:
+def mesh_plan(mesh: HelmMesh, owner: str, images: str) -> MeshPlan:
     """Istio with sidecars set up by its CNI plugin, so that no pod of ours needs extra rights."""
     owned = {naming.OWNER_LABEL: owner}
+    default: Document = {"defaultRevision": mesh.live or "default"}
+    planes = tuple(_control_planes(mesh, images))
     return MeshPlan(
         namespaces=(
             # The CNI agent reaches into the node, so the root namespace cannot be restricted.
@@ -50,41 +52,64 @@ def mesh_plan(mesh: HelmMesh, owner: str) -> MeshPlan:
             namespace(GATEWAY_NAMESPACE, GATEWAY_NAMESPACE, owned),
         ),
         releases=(
-            Release("istio-base", "base", ROOT_NAMESPACE, {"defaultRevision": "default"}),
-            Release("istio-cni", "cni", ROOT_NAMESPACE, _cni(mesh), ("istio-base",)),
-            Release("istiod", "istiod", ROOT_NAMESPACE, _istiod(mesh), ("istio-base",)),
-            Release(GATEWAY_RELEASE, "gateway", GATEWAY_NAMESPACE, _gateway(mesh), ("istiod", "istio-cni")),
+            Release("istio-base", "base", ROOT_NAMESPACE, default),
+            Release("istio-cni", "cni", ROOT_NAMESPACE, _cni(mesh, images), ("istio-base",)),
+            *planes,
+            Release(
+                GATEWAY_RELEASE,
+                "gateway",
+                GATEWAY_NAMESPACE,
+                _gateway(mesh),
+                (*(plane.name for plane in planes), "istio-cni"),
+            ),
         ),
         mtls=routes.strict_mtls(ROOT_NAMESPACE, "mesh"),
     )
 
 
-def _images() -> Document:
-    return {"hub": ISTIO_HUB, "tag": ISTIO_TAG, "imagePullPolicy": "IfNotPresent"}
+def injection(mesh: HelmMesh) -> dict[str, str]:
+    """The label that has a namespace's pods join the mesh: the live revision's, where there are several."""
+    return {"istio.io/rev": mesh.live} if mesh.live else {"istio-injection": "enabled"}
+
+
+def _control_planes(mesh: HelmMesh, images: str) -> Iterator[Release]:
+    if not mesh.revisions:
+        yield Release("istiod", "istiod", ROOT_NAMESPACE, _istiod(mesh, images), ("istio-base",))
+    for revision in mesh.revisions:
+        values = _istiod(mesh, images) | {"revision": revision.name}
+        if revision.tag:
+            values["image"] = f"{_hub(images)['hub']}/pilot:{revision.tag}"
+        yield Release(f"istiod-{revision.name}", "istiod", ROOT_NAMESPACE, values, ("istio-base",))
+
+
+def _hub(images: str) -> Document:
+    """Where Istio's own images come from: made here with the stand-ins, the release's elsewhere."""
+    hub, tag = (ISTIO_HUB, ISTIO_TAG) if images == "standin" else (ISTIO_RELEASE_HUB, ISTIO_RELEASE_TAG)
+    return {"hub": hub, "tag": tag, "imagePullPolicy": "IfNotPresent"}
 
 
 def _requests(cpu: str, memory: str) -> Document:
     return {"requests": {"cpu": cpu, "memory": memory}}
 
 
-def _cni(mesh: HelmMesh) -> Document:
+def _cni(mesh: HelmMesh, images: str) -> Document:
     values: Document = {
         "cniBinDir": mesh.cni.bin_dir,
         "cniConfDir": mesh.cni.conf_dir,
-        "global": _images(),
+        "global": _hub(images),
     }
     return values | ({"resources": _requests("10m", "64Mi")} if mesh.size == "small" else {})
 
 
-def _istiod(mesh: HelmMesh) -> Document:
+def _istiod(mesh: HelmMesh, images: str) -> Document:
     proxy: Document = {"seccompProfile": RUNTIME_DEFAULT}
     values: Document = {
         "cni": {"enabled": True},
-        "env": UPSTREAM_ENVOY,
         "seccompProfile": RUNTIME_DEFAULT,
-        "telemetry": {"enabled": False},
     }
-    common: Document = {**_images(), "proxy": proxy}
+    if images == "standin":
+        values |= {"env": UPSTREAM_ENVOY, "telemetry": {"enabled": False}}
+    common: Document = {**_hub(images), "proxy": proxy}
     if mesh.size == "small":
         proxy["resources"] = {**_requests("10m", "64Mi"), "limits": {"memory": "256Mi"}}
         values |= {"autoscaleEnabled": False, "resources": _requests("50m", "256Mi")}
@@ -102,6 +127,8 @@ def _gateway(mesh: HelmMesh) -> Document:
         },
         "service": _gateway_service(mesh.gateway),
     }
+    if mesh.live:
+        values["revision"] = mesh.live
     if mesh.size == "small":
         values["autoscaling"] = {"enabled": False}
         values["resources"] = {**_requests("10m", "64Mi"), "limits": {"memory": "256Mi"}}
@@ -110,7 +137,8 @@ def _gateway(mesh: HelmMesh) -> Document:
 
 def _gateway_service(exposed: GatewayService) -> Document:
     http: Document = {"name": "http2", "port": 80, "protocol": "TCP", "targetPort": 80}
+    https: Document = {"name": "https", "port": 443, "protocol": "TCP", "targetPort": 443}
     if exposed.node_port is not None:
         http["nodePort"] = exposed.node_port
     status: Document = {"name": "status-port", "port": 15021, "protocol": "TCP", "targetPort": 15021}
-    return {"type": exposed.service, "ports": [status, http]}
+    return {"type": exposed.service, "ports": [status, http, https]}

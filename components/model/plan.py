@@ -146,7 +146,7 @@ def build(settings: Settings, owner: str) -> Plan:
         ),
         quota=scaling.quota(settings),
         mtls=routes.strict_mtls(settings.namespace, "environment") if settings.meshed else None,
-        mesh=istio.mesh_plan(mesh, owner) if isinstance(mesh, HelmMesh) else None,
+        mesh=istio.mesh_plan(mesh, owner, settings.images) if isinstance(mesh, HelmMesh) else None,
         root_namespace=access.root_namespace(settings),
         access=access.access_plan(settings),
         database=prepared,
@@ -165,7 +165,7 @@ def _injection(settings: Settings) -> dict[str, str]:
         return {}
     if isinstance(mesh, ExistingMesh) and mesh.revision:
         return {"istio.io/rev": mesh.revision}
-    return {"istio-injection": "enabled"}
+    return istio.injection(mesh) if isinstance(mesh, HelmMesh) else {"istio-injection": "enabled"}
 
 
 def _workload(service: Service, settings: Settings, prepared: DatabasePlan | None) -> WorkloadPlan:

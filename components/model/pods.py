@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 from components.model import naming
 from components.model.catalogue import BROKER, BROKER_USER, MAIL, SQL, Kind, Secret, Service, Size
 from components.model.manifests import Document, Json, Manifest, SecretTemplate, config_map, digest, labels
-from components.model.settings import Resources, ServiceSettings, Settings, VersionSettings
+from components.model.settings import (
+    ExistingMesh,
+    HelmMesh,
+    Resources,
+    ServiceSettings,
+    Settings,
+    VersionSettings,
+)
 from components.model.traffic import OneOnly, PauseOld, ReplaceWorker, ShadowQueue
 
 # Neither root nor 1337, which is the sidecar's own and would let traffic around it.
@@ -176,6 +183,10 @@ def _strategy(service: Service, one: Running) -> Document:
 
 def _annotations(service: Service, settings: Settings) -> Document:
     found: Document = dict(proxy_annotations(settings.namespace)) if settings.meshed else {}
+    if isinstance(settings.mesh, HelmMesh | ExistingMesh):
+        revision = settings.mesh.live if isinstance(settings.mesh, HelmMesh) else settings.mesh.revision
+        # Sidecars are chosen when a pod starts: another revision starts the pods anew.
+        found |= {"pitstop.dev/revision": revision} if revision else {}
     if service.config:  # a change of its files starts the pods anew
         found["pitstop.dev/config"] = digest(*service.config.values())
     return found

@@ -66,13 +66,37 @@ class CniPaths(Model):
     conf_dir: str = Field(default="/etc/cni/net.d", alias="confDir")
 
 
+class Revision(Model):
+    """One control plane of several, by its name; it serves the namespaces labelled with that name."""
+
+    name: DnsLabel
+    tag: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")  # of its image
+
+
 class HelmMesh(Model):
-    """Istio is installed, and the cluster-wide objects are owned, by this stack."""
+    """Istio is installed, and the cluster-wide objects are owned, by this stack.
+
+    Without revisions there is one control plane, changed in place. With two, both run and `live` has the
+    pods: it moves in one update, and goes back as fast (a canary upgrade).
+    """
 
     kind: Literal["helm"]
     size: Literal["small", "standard"] = "standard"
+    revisions: Annotated[tuple[Revision, ...], Field(strict=False, max_length=2)] = ()
+    live: DnsLabel | None = None
     cni: CniPaths = CniPaths()
     gateway: GatewayService = GatewayService()
+
+    @model_validator(mode="after")
+    def _live_is_there(self) -> Self:
+        names = [revision.name for revision in self.revisions]
+        if len(set(names)) < len(names):
+            raise invalid(f"must differ, and {names[0]} is there twice", "revisions")
+        if names and self.live not in names:
+            raise invalid(f"must be one of the revisions, e.g. {names[0]}", "live")
+        if self.live and not names:
+            raise invalid(f"has no revision; add it, e.g. revisions: [{{name: {self.live}}}]", "live")
+        return self
 
 
 class ExistingGateway(Model):

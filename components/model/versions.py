@@ -12,6 +12,10 @@ POD_SECURITY = "v1.36"
 ISTIO = "1.31-dev"
 ISTIO_HUB = "pitstop.local/istio"
 ISTIO_TAG = "eed52ebb66ad"
+# What clusters run that can pull images: the release of the same minor version.
+# renovate: datasource=docker depName=istio/pilot
+ISTIO_RELEASE_TAG = "1.31.4"
+ISTIO_RELEASE_HUB = "docker.io/istio"
 
 STANDIN_HUB = "pitstop.local/standin"
 # Made from Debian's packages: real servers, where only stand-ins could be had otherwise.

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from typing import TypedDict, Unpack
 from urllib.parse import urlencode
 
 import yaml
@@ -63,6 +64,17 @@ def settings(policies: Sequence[Policy], webapp: Sequence[Policy] = ()) -> Setti
             },
         }
     )
+
+
+class Shape(TypedDict, total=False):
+    """What the requests of a run are like, where it is not a plain GET of the API's list."""
+
+    service: str
+    path: str
+    method: str
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    connections: int
 
 
 @dataclass(frozen=True)
@@ -129,31 +141,20 @@ class Lab:
         dump = self.kube.run(pod or self.caller, "istio-proxy", "pilot-agent", "request", "GET", query)
         return xds.routes(dump, naming.host(service, NAMESPACE), CATALOGUE[service].ports[0].number)
 
-    def send(
-        self,
-        requests: int,
-        *,
-        service: str = API,
-        path: str = PATH,
-        method: str = "GET",
-        headers: Mapping[str, str] | None = None,
-        query: Mapping[str, str] | None = None,
-        connections: int = 4,
-        qps: float = -1,
-    ) -> Answer:
+    def send(self, requests: int, **shape: Unpack[Shape]) -> Answer:
         """Send requests from the caller, bounded in number."""
-        run = secrets.token_hex(4)
-        port = CATALOGUE[service].ports[0].number
-        url = f"http://{naming.host(service, NAMESPACE)}:{port}{path}"
+        run, service = secrets.token_hex(4), shape.get("service", API)
+        url = f"http://{naming.host(service, NAMESPACE)}:{CATALOGUE[service].ports[0].number}"
+        query = urlencode({"run": run, **shape.get("query", {})})
         asked: list[tuple[str, str]] = [
-            ("url", f"{url}?{urlencode({'run': run, **(query or {})})}"),
+            ("url", f"{url}{shape.get('path', PATH)}?{query}"),
             ("n", str(requests)),
-            ("c", str(connections)),
-            ("qps", str(qps)),
+            ("c", str(shape.get("connections", 4))),
+            ("qps", "-1"),  # as fast as answers come
             ("timeout", "20s"),
-            *(("H", f"{name}:{value}") for name, value in (headers or {}).items()),
+            *(("H", f"{name}:{value}") for name, value in shape.get("headers", {}).items()),
         ]
-        if method != "GET":
+        if method := shape.get("method"):
             asked += [("X", method), ("payload", '{"name": "n"}')]
         said = self.kube.pod_get(self.caller, LOAD_PORT, f"fortio/rest/run?{urlencode(asked)}", timeout=120)
         result = json.loads(said)

@@ -1,0 +1,112 @@
+"""Every edge of the call graph is open and every other one is closed, tried from a pod of each identity."""
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import cast
+
+import pytest
+from lightkube.models.core_v1 import PodSpec
+from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.core_v1 import Pod
+
+from components.model import access, naming, pods
+from components.model.catalogue import CATALOGUE, Port
+from components.model.versions import LOCAL_BUSYBOX_IMAGE
+from ops.kube import Kube, PodRef, wait_for
+from tests.cluster.conftest import Running
+
+# Answers `open` or `closed`. A proxy takes every connection and a closed one then ends at once, so HTTP is
+# asked for a page, and of the rest it is seen whether the connection lasts.
+PROBE = """
+try_http() {
+    code=$(wget -S -q -O /dev/null -T 5 "http://$1:$2/" 2>&1 |
+        sed -n 's/^ *HTTP[^ ]* \\([0-9]*\\).*/\\1/p' | head -n 1)
+    case "$code" in 2*|3*|404) echo "$1 $2 open" ;; *) echo "$1 $2 closed ${code:-none}" ;; esac
+}
+try_tcp() {
+    began=$(date +%s)
+    sleep 4 | timeout 3 nc "$1" "$2" >/dev/null 2>&1
+    if [ $(($(date +%s) - began)) -ge 2 ]; then echo "$1 $2 open"; else echo "$1 $2 closed"; fi
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def probes(running: Running) -> Iterator[tuple[Kube, Mapping[str, PodRef]]]:
+    """A pod for each identity that calls anything, and one for an identity that calls nothing."""
+    settings = running.environment.settings
+    names = sorted({edge.caller for edge in access.edges(settings)} | {"mailserver"})
+    with running.kube() as kube:
+        try:
+            for name in names:
+                kube.client.create(probe(name, settings.namespace))
+            found = {
+                name: wait_for(
+                    f"the probe of {name}", 120, lambda at=name: ready(kube, settings.namespace, at)
+                )
+                for name in names
+            }
+            yield kube, found
+        finally:
+            for name in names:
+                kube.client.delete(Pod, f"probe-{name}", namespace=settings.namespace, grace_period=0)
+
+
+def ready(kube: Kube, namespace: str, name: str) -> PodRef | None:
+    return next(iter(kube.ready_pods(namespace, {"probe": name})), None)
+
+
+def probe(name: str, namespace: str) -> Pod:
+    spec = {
+        "serviceAccountName": name,
+        "automountServiceAccountToken": False,
+        "securityContext": pods.security(),
+        "terminationGracePeriodSeconds": 0,
+        "containers": [
+            {
+                "name": "probe",
+                "image": LOCAL_BUSYBOX_IMAGE,
+                "command": ["sh", "-c", "sleep 1800"],
+                "securityContext": pods.HARDENED,
+                "resources": {"requests": {"cpu": "1m", "memory": "8Mi"}, "limits": {"memory": "64Mi"}},
+            }
+        ],
+    }
+    labels = {"probe": name, naming.IDENTITY_LABEL: name}
+    metadata = ObjectMeta(name=f"probe-{name}", namespace=namespace, labels=labels)
+    return Pod(metadata=metadata, spec=cast(PodSpec, PodSpec.from_dict(spec)))
+
+
+def targets(running: Running) -> list[tuple[str, Port]]:
+    return [
+        (name, port)
+        for name in sorted(running.environment.settings.services)
+        for port in CATALOGUE[name].ports
+    ]
+
+
+def tried(kube: Kube, pod: PodRef, where: list[tuple[str, Port]]) -> set[tuple[str, int]]:
+    """What a pod can reach."""
+    lines = [
+        f"try_{'http' if port.protocol == 'http' else 'tcp'} {name} {port.number} &" for name, port in where
+    ]
+    said = kube.run(pod, "probe", "sh", "-c", "\n".join([PROBE, *lines, "wait"]))
+    answers = [line.split() for line in said.splitlines() if line.strip()]
+    assert len(answers) == len(where), said
+    return {(name, int(port)) for name, port, state, *_ in answers if state == "open"}
+
+
+def test_every_edge_is_open_and_every_other_closed(
+    running: Running, probes: tuple[Kube, Mapping[str, PodRef]]
+) -> None:
+    kube, found = probes
+    settings, where = running.environment.settings, targets(running)
+    wanted = {
+        name: {(edge.service, edge.port.number) for edge in access.edges(settings) if edge.caller == name}
+        for name in found
+    }
+    with ThreadPoolExecutor(4) as pool:
+        reached = dict(zip(found, pool.map(lambda name: tried(kube, found[name], where), found), strict=True))
+    assert reached == wanted
+    assert any(wanted.values())
+    assert not wanted["mailserver"], "an identity that calls nothing reaches nothing"
