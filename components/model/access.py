@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from components.model import istio, naming
 from components.model.catalogue import CATALOGUE, MAIL, SQL, Kind, Port, Service
-from components.model.manifests import Document, Json, Manifest, labels
+from components.model.manifests import Document, Json, Manifest, digest, labels
 from components.model.naming import DATABASE_INIT, IDENTITY_LABEL
 from components.model.routes import NETWORKING, SECURITY
 from components.model.settings import EgressHost, ExistingMesh, ServiceSettings, Settings
@@ -18,6 +18,7 @@ from components.model.traffic import Access, ShadowQueue
 POLICY = "networking.k8s.io/v1"
 ISTIOD_PORT = 15012
 DNS_PORT = 53
+NAME_LENGTH = 63
 KEDA_NAMESPACE = "keda"
 MANAGEMENT = "http-admin"  # the broker's port that tells how long its queues are
 
@@ -177,8 +178,9 @@ def _service_entry(entry: EgressHost, namespace: str) -> Manifest:
 
 
 def egress_name(entry: EgressHost) -> str:
-    """A host and port as an object's name."""
-    return f"{entry.host.replace('.', '-')}-{entry.port}"
+    """A host and port as an object's name, which has less room than a host."""
+    name = f"{entry.host.replace('.', '-')}-{entry.port}"
+    return name if len(name) <= NAME_LENGTH else f"{name[:40]}-{digest(name)}"
 
 
 def _plain_management(namespace: str) -> Manifest:

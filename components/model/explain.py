@@ -54,6 +54,7 @@ WORDS = {
     "float_type": "a number",
 }
 SHOWN = 80  # characters of a value; the key path leads to the rest
+DEEPEST = 6
 
 Raw = Mapping[str, object]
 Keys = Sequence[str | int]
@@ -107,6 +108,10 @@ def _valid(details: ErrorDetails) -> str:
         return f"must be {' or '.join(_names(details['ctx']['expected']))}"
     if kind == "too_short":
         return "must not be empty"
+    if kind == "too_long":
+        return f"must have at most {details['ctx']['max_length']}"
+    if kind == "invalid_key":
+        return "must have texts as keys; quote them"
     return f"must be {WORDS[kind]}" if kind in WORDS else details["msg"]
 
 
@@ -132,8 +137,26 @@ def _shown(raw: Raw, keys: Keys) -> str:
         if not listed and not (isinstance(value, Mapping) and key in value):
             return ""
         value = value[key]  # type: ignore[index]  # one of the two, both of which take it
-    text = json.dumps(value, default=str, ensure_ascii=False)
+    text = json.dumps(_brief(value, DEEPEST), ensure_ascii=False)
+    text = text.encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
+
+
+def _brief(value: object, depth: int) -> object:
+    """A value with no more of it than can be shown; it may hold itself, or be as large as anybody likes."""
+    if isinstance(value, Mapping):
+        shown = list(value.items())[:SHOWN] if depth else []
+        return {str(key): _brief(item, depth - 1) for key, item in shown}
+    if isinstance(value, list | tuple):
+        return [_brief(item, depth - 1) for item in value[:SHOWN]] if depth else []
+    if isinstance(value, str):
+        return value[:SHOWN]
+    small = (
+        value is None
+        or isinstance(value, bool | float)
+        or (isinstance(value, int) and abs(value) < 10**SHOWN)
+    )
+    return value if small else str(type(value).__name__)
 
 
 def _walk(loc: Keys) -> tuple[tuple[str | int, ...], object]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from components.model import naming
 from components.model.manifests import Document
 from components.model.traffic import CallerLane, Conditions, FaultInjection
+from components.model.types import compiled
 
 Text = tuple[str, str]  # exact, prefix or regex, and what
 
@@ -166,4 +167,4 @@ def _implies(narrow: Text, wide: Text) -> bool:
     (form, text), (wider, pattern) = narrow, wide
     if wider == "prefix":
         return form in ("exact", "prefix") and text.startswith(pattern)
-    return wider == "regex" and form == "exact" and re.fullmatch(pattern, text) is not None
+    return wider == "regex" and form == "exact" and compiled(pattern).fullmatch(text) is not None

@@ -73,10 +73,10 @@ def ways(own: ServiceSettings) -> tuple[Way, ...]:
     extras = tuple(_extras(own))
     found: list[Way] = []
     for base in _bases(own):
-        for chosen in _combinations([extra for extra in extras if _concerns(extra, base)]):
-            way = _refined(base, chosen)
-            if way is not None and not any(earlier.match.covers(way.match) for earlier in found):
-                found.append(way)
+        concerned = [extra for extra in extras if _concerns(extra, base)]
+        for match, chosen in _combinations(base.match, concerned):
+            if not any(earlier.match.covers(match) for earlier in found):
+                found.append(_refined(base, match, chosen))
     return tuple(found)
 
 
@@ -119,32 +119,33 @@ def _concerns(extra: Extra, base: Way) -> bool:
     return base.shares.get(str(extra.document.get("mirror"))) != 100
 
 
-def _combinations(extras: Sequence[Extra]) -> Iterator[tuple[tuple[Extra, bool], ...]]:
-    """Every way to take some of the extras and not the others, the narrower first."""
+def _combinations(
+    match: Match, extras: Sequence[Extra]
+) -> Iterator[tuple[Match, tuple[tuple[Extra, bool], ...]]]:
+    """Every way to take some of the extras and not the others, the narrower first; and whose requests then."""
     if not extras:
-        yield ()
+        yield match, ()
         return
     first, *rest = extras
     for take in (True,) if first.match == EVERYTHING else (True, False):
+        narrower = match.meets(first.match) if take else match
+        if narrower is None:
+            continue
         # Istio applies neither timeout nor retries to a request with a fault (HTTPRoute.fault).
         left = [extra for extra in rest if not (take and "fault" in first.document and extra.patience)]
-        for more in _combinations(left):
-            yield ((first, take), *more)
+        for whose, more in _combinations(narrower, left):
+            yield whose, ((first, take), *more)
 
 
-def _refined(base: Way, chosen: Sequence[tuple[Extra, bool]]) -> Way | None:
-    """A route with some of the extras; None where no request is meant."""
-    match: Match | None = base.match
+def _refined(base: Way, match: Match, chosen: Sequence[tuple[Extra, bool]]) -> Way:
+    """A route with some of the extras."""
     name, document, faults = base.name, dict(base.extras), list[Document]()
     for extra, take in chosen:
         if take:
-            match = match.meets(extra.match) if match else None
             name += f"-{extra.name}" if extra.match != EVERYTHING else ""
         if take and isinstance(fault := extra.document.get("fault"), dict):
             faults.insert(0, fault)  # the first that is listed wins
         document |= extra.document if take else extra.otherwise
-    if match is None:
-        return None
     if faults:
         document["fault"] = {kind: what for fault in faults for kind, what in fault.items()}
     return Way(name, match, base.shares, document)
@@ -164,7 +165,7 @@ def _retries(policy: Retries) -> Document:
     return {
         "attempts": policy.attempts,
         "perTryTimeout": policy.per_try,
-        "retryOn": ",".join(sorted(policy.on)),
+        "retryOn": ",".join(sorted(policy.when)),
     }
 
 

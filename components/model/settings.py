@@ -15,6 +15,8 @@ from components.model.types import (
     HostName,
     ImageReference,
     ImageSource,
+    LabelKey,
+    LabelValue,
     Model,
     NodePort,
     PortNumber,
@@ -102,7 +104,9 @@ class HelmMesh(Model):
 class ExistingGateway(Model):
     """The ingress gateway that is there already: the labels of its pods, and where they are."""
 
-    selector: dict[str, str] = Field(default_factory=lambda: {"istio": "ingressgateway"}, min_length=1)
+    selector: dict[LabelKey, LabelValue] = Field(
+        default_factory=lambda: {"istio": "ingressgateway"}, min_length=1
+    )
     namespace: DnsLabel = "istio-ingress"
 
 
@@ -249,6 +253,7 @@ class Resources(Model):
         return self
 
 
+MOST_FAULTS = 4
 # What the program itself writes there, and what holds secrets.
 RESERVED_PREFIXES = ("ConnectionStrings__", "APIServiceLocations__", "RABBITMQ_DEFAULT_", "MSSQL_SA_")
 SECRET_WORDS = ("password", "pwd", "secret", "token")
@@ -302,6 +307,15 @@ class ServiceSettings(Model):
     )
     traffic: Annotated[tuple[TrafficPolicy, ...], Field(strict=False)] = ()
     release: WorkerRelease | None = None
+
+    @field_validator("traffic")
+    @classmethod
+    def _few_faults(cls, traffic: tuple[TrafficPolicy, ...]) -> tuple[TrafficPolicy, ...]:
+        # Each fault may split every route in two: with many there would be thousands of routes.
+        faults = [number for number, policy in enumerate(traffic) if policy.kind == "fault"]
+        if len(faults) > MOST_FAULTS:
+            raise invalid(f"must be one of at most {MOST_FAULTS} faults of a service; remove it", faults[-1])
+        return traffic
 
     @model_validator(mode="after")
     def _policies_name_versions(self) -> Self:

@@ -1,12 +1,46 @@
 """Reads a stack file without Pulumi: for what runs around the program, and for `make preview`."""
 
+import re
+from collections.abc import Hashable
 from pathlib import Path
+from typing import Any
 
 import yaml
 
+from components.model.catalogue import Secret
 from components.model.explain import PROJECT, parse
 from components.model.findings import Finding, RefusedError
 from components.model.settings import Settings
+
+TAGS = "tag:yaml.org,2002:"
+
+
+class Loader(yaml.SafeLoader):
+    """YAML as Pulumi reads it (1.2): `on` and `yes` are texts, so is a date, and a key stands there once."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """A map; its keys are different texts.
+
+        Raises:
+            yaml.MarkedYAMLError: one is not; says where.
+        """
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.tag != f"{TAGS}str":
+                problem = f"the key {key.value} is no text; quote it" if key.value else "a key is no text"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+            if key.value in seen:
+                problem = f"the key {key.value} stands there twice"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+Loader.yaml_implicit_resolvers = {
+    first: [(tag, form) for tag, form in forms if tag not in {f"{TAGS}bool", f"{TAGS}timestamp"}]
+    for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+Loader.add_implicit_resolver(f"{TAGS}bool", re.compile(r"true|false", re.IGNORECASE), list("tTfF"))
 
 
 def path_of(environment: str, checkout: Path) -> Path:
@@ -20,26 +54,37 @@ def load(path: Path) -> Settings:
     Raises:
         RefusedError: when the file is missing, is not YAML, or states what is not valid.
     """
-    try:
-        content = yaml.safe_load(path.read_text())
-    except FileNotFoundError:
-        known = sorted(other.name.split(".")[1] for other in path.parent.glob("Pulumi.*.yaml"))
-        raise RefusedError(
-            [Finding("no-stack", path.name, f"no such file; environments are {', '.join(known)}")]
-        ) from None
-    except yaml.YAMLError as error:
-        where = getattr(error, "problem_mark", None)
-        line = f", line {where.line + 1}" if where else ""
-        problem = getattr(error, "problem", None) or "unreadable"
-        raise RefusedError([Finding("not-yaml", f"{path.name}{line}", f"not YAML: {problem}")]) from None
+    content = _read(path)
     config = content.get("config") if isinstance(content, dict) else None
     return parse(_plain(config if isinstance(config, dict) else {}))
 
 
+def _read(path: Path) -> object:
+    def refuse(code: str, place: str, text: str) -> RefusedError:
+        return RefusedError([Finding(code, place, text)])
+
+    try:
+        content: object = yaml.load(path.read_text(encoding="utf-8"), Loader)  # noqa: S506 - a SafeLoader
+    except FileNotFoundError:
+        known = sorted(other.name.split(".")[1] for other in path.parent.glob("Pulumi.*.yaml"))
+        raise refuse("no-stack", path.name, f"no such file; environments are {', '.join(known)}") from None
+    except OSError as error:
+        raise refuse("no-stack", path.name, f"cannot be read ({error.strerror})") from None
+    except yaml.YAMLError as error:
+        where = getattr(error, "problem_mark", None)
+        line = f", line {where.line + 1}" if where else ""
+        problem = getattr(error, "problem", None) or "unreadable"
+        raise refuse("not-yaml", f"{path.name}{line}", f"not YAML: {problem}") from None
+    except (UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise refuse("not-yaml", path.name, f"not YAML: {type(error).__name__}") from None
+    return content
+
+
 def _plain(config: dict[str, object]) -> dict[str, object]:
-    prefix = f"{PROJECT}:"
+    """The project's own keys without its secret values; encrypted, any other would be wrong here too."""
+    prefix, secret = f"{PROJECT}:", set(Secret)
     return {
         key.removeprefix(prefix): value
         for key, value in config.items()
-        if key.startswith(prefix) and not (isinstance(value, dict) and set(value) == {"secure"})
+        if key.startswith(prefix) and key.removeprefix(prefix) not in secret
     }

@@ -233,12 +233,12 @@ RetryCondition = Literal[
 
 
 class Retries(Model):
-    """More tries by the caller's proxy, for the methods named; others keep the mesh's careful default."""
+    """More tries by the caller's proxy, for the methods named, when one of these happens; others keep to what is safe."""
 
     kind: Literal["retries"]
     attempts: Attempts
     per_try: Duration = Field(alias="perTry")
-    on: Annotated[tuple[RetryCondition, ...], Field(strict=False, min_length=1)] = (
+    when: Annotated[tuple[RetryCondition, ...], Field(strict=False, min_length=1)] = (
         "connect-failure",
         "refused-stream",
         "gateway-error",

@@ -141,7 +141,7 @@ def test_a_delay_holds_back(lab: Lab) -> None:
 
 
 def test_retries_are_counted_at_the_server(lab: Lab) -> None:
-    lab.apply({"kind": "retries", "attempts": 2, "perTry": "2s", "on": ["5xx"]})
+    lab.apply({"kind": "retries", "attempts": 2, "perTry": "2s", "when": ["5xx"]})
     failing = {"standin-status": "503"}
     read = lab.send(20, query=failing)
     assert read.codes == {"503": 20}
