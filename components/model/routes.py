@@ -122,7 +122,7 @@ def _concerns(extra: Extra, base: Way) -> bool:
 def _combinations(
     match: Match, extras: Sequence[Extra]
 ) -> Iterator[tuple[Match, tuple[tuple[Extra, bool], ...]]]:
-    """Every way to take some of the extras and not the others, the narrower first; and whose requests then."""
+    """Every way to take some of the extras and not others, the narrower first; and whose requests then."""
     if not extras:
         yield match, ()
         return

@@ -233,7 +233,7 @@ RetryCondition = Literal[
 
 
 class Retries(Model):
-    """More tries by the caller's proxy, for the methods named, when one of these happens; others keep to what is safe."""
+    """More tries by the caller's proxy, for some methods and failures; others keep to what is safe."""
 
     kind: Literal["retries"]
     attempts: Attempts
