@@ -17,6 +17,7 @@ _DNS_LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _DNS_NAME = re.compile(r"(\*|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*")
 _VERSION = re.compile(r"v[1-9][0-9]?")
 _DURATION = re.compile(r"([1-9][0-9]*)(ms|s|m|h)")
+LONGEST_PATTERN = 256
 _MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
 _HEADER = re.compile(r"[a-z0-9]([-a-z0-9_]*[a-z0-9])?")
 _COOKIE = re.compile(r"[A-Za-z0-9_.-]+")
@@ -84,6 +85,8 @@ def regular_expression(value: str) -> str:
 
     Source: https://github.com/google/re2/wiki/Syntax
     """
+    if len(value) > LONGEST_PATTERN:
+        raise invalid(f"must be at most {LONGEST_PATTERN} characters, e.g. (beta|staff)-.*")
     try:
         compiled(value)
     except ValueError as error:
@@ -104,8 +107,13 @@ def compiled(pattern: str) -> "re2._Regexp[str]":
     quiet.log_errors = False
     try:
         return re2.compile(pattern, quiet)
-    except (re2.error, UnicodeEncodeError) as error:
-        raise ValueError(str(error)) from None
+    except re2.error as error:
+        reason = error.args[0] if error.args else b""
+        raise ValueError(
+            reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
+        ) from None
+    except UnicodeEncodeError:
+        raise ValueError("not every character can be sent") from None
 
 
 def _at_most_a_day(duration: str) -> str:
@@ -155,7 +163,7 @@ HostName = Annotated[
         Matching(_DNS_NAME, "must be a DNS name, *.name, or * for every host, e.g. pitstop.example.org", 253)
     ),
 ]
-VersionName = Annotated[str, AfterValidator(Matching(_VERSION, "must be v and a number, e.g. v1"))]
+VersionName = Annotated[str, AfterValidator(Matching(_VERSION, "must be v and a number, e.g. v1", 3))]
 Duration = Annotated[
     str,
     AfterValidator(Matching(_DURATION, "must be a whole number and ms, s, m or h, e.g. 10s", 9)),
