@@ -52,14 +52,18 @@ class Environment:
     name: str
     settings: Settings
     choice: Choice
-    plan: Plan
 
     @classmethod
     def read(cls, name: str) -> "Environment":
         """Everything that can be known wrong is said here, before anything is built or started."""
         settings = stackfile.load(stackfile.path_of(name, CHECKOUT))
-        plan = plan_for(settings, naming.owner(PROJECT, name))
-        return cls(name, settings, clusters.choose(settings), plan)
+        plan_for(settings, naming.owner(PROJECT, name))
+        return cls(name, settings, clusters.choose(settings))
+
+    @property
+    def plan(self) -> Plan:
+        """Everything the environment consists of."""
+        return plan_for(self.settings, naming.owner(PROJECT, self.name))
 
     def groups(self) -> tuple[str, ...]:
         """The tools this environment needs, images included."""
@@ -155,7 +159,7 @@ def preview(name: str) -> None:
         else:
             print(text)
         return
-    environment = Environment(name, settings, choice, plan)
+    environment = Environment(name, settings, choice)
     stack = environment.stack(toolbox.ensure(("engine",), progress), progress)
     stack.ensure()
     stack.preview()

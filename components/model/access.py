@@ -124,10 +124,11 @@ def _narrowed(own: ServiceSettings, caller: str) -> list[Access]:
 def _rules(source: Document, port: Port, narrowed: Iterable[Access]) -> list[Json]:
     """One rule for each policy that narrows the edge, or one for the whole port."""
     found: list[Json] = []
-    for policy in narrowed or [None]:
+    policies: list[Access | None] = [*narrowed] or [None]
+    for policy in policies:
         operation: Document = {"ports": [str(port.target)]}
         if policy and policy.methods:
-            operation["methods"] = sorted(policy.methods)
+            operation["methods"] = [*sorted(policy.methods)]
         if policy and policy.paths:
             operation["paths"] = list(policy.paths)
         found.append({"from": [{"source": source}], "to": [{"operation": operation}]})

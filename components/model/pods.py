@@ -56,8 +56,8 @@ def running(service: Service, own: ServiceSettings) -> tuple[Running, ...]:
     release = own.release
     versions = dict(sorted(own.versions.items()))
     if isinstance(release, OneOnly) or service.singleton:
-        live = release.live if isinstance(release, OneOnly) else next(iter(versions))
-        return (Running(live, versions[live], 1, fixed=True),)
+        only = release.live if isinstance(release, OneOnly) else next(iter(versions))
+        return (Running(only, versions[only], 1, fixed=True),)
     if isinstance(release, ReplaceWorker):
         versions = {release.live: versions[release.live]}
     if isinstance(release, ShadowQueue):

@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 import yaml
 from lightkube.resources.core_v1 import Namespace
 
-from components.model import naming, routes
+from components.model import naming, routes, versions
 from components.model.catalogue import CATALOGUE
 from components.model.checks import plan_for
 from components.model.explain import parse
@@ -45,7 +45,7 @@ def settings(policies: Sequence[Policy], webapp: Sequence[Policy] = ()) -> Setti
     split = [] if any(one["kind"] in ("split", "bluegreen") for one in policies) else [live]
     own = {"settings": CONTROLS}
     broken = {"settings": {"PITSTOP_FAIL_PERCENT": "100", "PITSTOP_FAIL_STATUS": "503"}}
-    v3 = {**broken, "image": f"{naming.STANDIN_HUB}/{API}:2.0"}
+    v3 = {**broken, "image": f"{versions.STANDIN_HUB}/{API}:2.0"}
     return parse(
         {
             "namespace": NAMESPACE,
@@ -117,7 +117,7 @@ class Lab:
 
     def patch_rule(self, spec: Mapping[str, object]) -> None:
         """Change the API's DestinationRule in a way no stack file can."""
-        kubectl = [self.kubectl, "--kubeconfig", self.kubeconfig, "--namespace", NAMESPACE]
+        kubectl = [str(self.kubectl), "--kubeconfig", str(self.kubeconfig), "--namespace", NAMESPACE]
         patch = ["patch", "destinationrule", API, "--type", "merge", "--patch", json.dumps({"spec": spec})]
         subprocess.run([*kubectl, *patch], check=True, capture_output=True)
         time.sleep(3)  # the change has no route to wait for
@@ -163,7 +163,7 @@ class Lab:
         return Answer(run, Counter(result["RetCodes"]), times["Min"], times["Max"])
 
     def served(self, run: str, service: str = API) -> Counter[str]:
-        """Requests of one run that the pods of each version logged: what arrived, copies and tries included."""
+        """Requests of one run that the pods of each version logged, copies and tries included."""
         counts: Counter[str] = Counter()
         for version in settings([]).services[service].versions:
             labels = {"app": service, "version": naming.version_label(version)}
@@ -182,7 +182,8 @@ def routing(plan: Plan) -> str:
 
 
 def kubectl_apply(kubectl: Path, kubeconfig: Path, text: str) -> None:
-    command = [kubectl, "--kubeconfig", kubeconfig, "apply", "--server-side", "--force-conflicts", "-f", "-"]
+    command = [str(kubectl), "--kubeconfig", str(kubeconfig), "apply", "--server-side"]
+    command += ["--force-conflicts", "-f", "-"]
     done = subprocess.run(command, input=text, text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
 
@@ -200,18 +201,17 @@ def running_lab(kube: Kube, kubectl: Path, kubeconfig: Path) -> Iterator[Lab]:
         for load in plan.workloads:
             for version in load.versions:
                 labels = {"app": load.service.name, "version": naming.version_label(version)}
-                wait_for(
-                    f"{load.service.name} {version}",
-                    240,
-                    lambda at=labels: kube.ready_pods(NAMESPACE, at) or None,
-                )
-        caller = wait_for(
-            "the caller", 60, lambda: next(iter(kube.ready_pods(NAMESPACE, {"job-name": "lab-caller"})), None)
-        )
-        yield Lab(kube, kubectl, kubeconfig, caller)
+                first_ready(kube, labels, 240)
+        yield Lab(kube, kubectl, kubeconfig, first_ready(kube, {"job-name": "lab-caller"}, 90))
     finally:
         kube.client.delete(Namespace, NAMESPACE)
         wait_for("the lab to be gone", 120, lambda: _gone(kube))
+
+
+def first_ready(kube: Kube, labels: Mapping[str, str], seconds: float) -> PodRef:
+    """A pod of the lab that serves, waited for."""
+    what = ", ".join(labels.values())
+    return wait_for(what, seconds, lambda: next(iter(kube.ready_pods(NAMESPACE, labels)), None))
 
 
 def _gone(kube: Kube) -> bool | None:

@@ -40,20 +40,17 @@ def probes(running: Running) -> Iterator[tuple[Kube, Mapping[str, PodRef]]]:
         try:
             for name in names:
                 kube.client.create(probe(name, settings.namespace))
-            found = {
-                name: wait_for(
-                    f"the probe of {name}", 120, lambda at=name: ready(kube, settings.namespace, at)
-                )
-                for name in names
-            }
-            yield kube, found
+            yield kube, {name: await_probe(kube, settings.namespace, name) for name in names}
         finally:
             for name in names:
                 kube.client.delete(Pod, f"probe-{name}", namespace=settings.namespace, grace_period=0)
 
 
-def ready(kube: Kube, namespace: str, name: str) -> PodRef | None:
-    return next(iter(kube.ready_pods(namespace, {"probe": name})), None)
+def await_probe(kube: Kube, namespace: str, name: str) -> PodRef:
+    def look() -> PodRef | None:
+        return next(iter(kube.ready_pods(namespace, {"probe": name})), None)
+
+    return wait_for(f"the probe of {name}", 120, look)
 
 
 def probe(name: str, namespace: str) -> Pod:

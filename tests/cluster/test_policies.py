@@ -179,7 +179,7 @@ def pods_of(lab: Lab, run: str) -> set[str]:
 @contextmanager
 def rogue(lab: Lab) -> Iterator[PodRef]:
     """A third pod of v1, which answers everything with 503."""
-    template = lab.kube.client.get(Deployment, f"{API}-v1", namespace=NAMESPACE).spec.template  # type: ignore[union-attr]
+    template = lab.kube.client.get(Deployment, f"{API}-v1", namespace=NAMESPACE).spec.template
     assert template.spec is not None
     assert template.metadata is not None
     env = template.spec.containers[0].env or []

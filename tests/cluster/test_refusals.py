@@ -30,11 +30,11 @@ MISTAKES = {
 }
 
 
-def stack_file(folder: Path, path: tuple[str, ...], value: object) -> Path:
+def stack_file(folder: Path, path: tuple[str | int, ...], value: object) -> Path:
     """The committed stack file with one value changed."""
     content = yaml.safe_load((CHECKOUT / "Pulumi.local.yaml").read_text())
     place = content["config"]
-    keys = [f"pitstop:{path[0]}", *path[1:]]
+    keys: list[str | int] = [f"pitstop:{path[0]}", *path[1:]]
     for key in keys[:-1]:
         place = place[key]
     place[keys[-1]] = value
