@@ -6,7 +6,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,9 @@ from localcluster.node.state import State
 
 PAUSE_SECONDS = 0.2
 CALL_SECONDS = 30.0
+DELETE_SECONDS = 20.0
+# Our own objects: the schema that a validation would fetch is the slowest part of it.
+APPLY = ("apply", "--server-side", "--force-conflicts", "--validate=false", "--filename=-")
 
 JsonObject = dict[str, Any]
 """What the API server sends; only this module looks into it."""
@@ -53,15 +56,30 @@ class Client:
         The administrator gets its rights here, so another identity applies it.
         """
         kubeconfig = self._state.kubernetes / "super-admin.conf"
-        # Our own objects: the schema that a validation would fetch is the slowest part of it.
-        apply = ("apply", "--server-side", "--force-conflicts", "--validate=false", "--filename=-")
         said = [""]
 
         def applied() -> bool:
-            status, _, said[0] = self._run(kubeconfig, *apply, text=files.addons())
+            status, _, said[0] = self._run(kubeconfig, *APPLY, text=files.addons())
             return status == 0
 
         return "" if _wait(timeout, alive, applied) else said[0]
+
+    def list_volumes(self) -> JsonObject:
+        """Every PersistentVolume; no `items` where the server gives none."""
+        return self._get("persistentvolumes")
+
+    def delete_volumes(self, names: Sequence[str]) -> str:
+        """Delete PersistentVolumes and wait until they are gone; why that failed, or nothing."""
+        if not names:
+            return ""
+        delete = ("delete", "persistentvolume", "--ignore-not-found", f"--timeout={DELETE_SECONDS:.0f}s")
+        status, _, said = self._run(self._state.kubeconfig, *delete, *names)
+        return said if status else ""
+
+    def apply(self, text: str) -> str:
+        """Apply objects of the node's own; why that failed, or nothing."""
+        status, _, said = self._run(self._state.kubeconfig, *APPLY, text=text)
+        return said if status else ""
 
     def _server(self) -> str:
         record = self._state.record()

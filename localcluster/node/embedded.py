@@ -11,7 +11,7 @@ from pathlib import Path
 from filelock import FileLock
 from pydantic import BaseModel, ConfigDict
 
-from localcluster.node import ports, rootfs, supervision
+from localcluster.node import policy, ports, rootfs, supervision, volumes
 from localcluster.node.client import Client
 from localcluster.node.images import ImageStore
 from localcluster.node.machine import Machine
@@ -73,6 +73,8 @@ class EmbeddedNode:
     def start(self, tools: Tools, progress: Progress, archives: Sequence[Path] = ()) -> None:
         """Have the node ready, with the images of `archives` in it; a healthy one is left alone.
 
+        Volumes whose claim is gone are empty and free again afterwards.
+
         Raises:
             UserError: something is missing or taken, or the node does not come up; then nothing of it runs.
         """
@@ -86,6 +88,8 @@ class EmbeddedNode:
                 with self._or_nothing():
                     self._start(order, client, progress)
             self._import(order.archives)
+            if reason := volumes.renew(self._state.volumes, client):
+                raise UserError(f"the node's volumes could not be made ready: {reason[-300:]}; run again")
 
     def stop(self) -> None:
         """End every process of the node. `start` goes on from what is kept, like a machine after a reboot."""
@@ -163,6 +167,8 @@ class EmbeddedNode:
             if self._state.imported.exists() and not client.wait_dns(PODS_SECONDS, self._alive):
                 log = self.logs / "kubelet" / "current"
                 raise UserError(f"the node's DNS was not ready after {PODS_SECONDS:.0f} s; log: {log}")
+        if reason := policy.obstacle(self._machine):
+            progress.note(f"NetworkPolicy is not enforced by this node: {reason}")
         if before is not None and before.complete:
             with progress.step("waiting for the pods that ran before"):
                 back = client.wait_pods(PODS_SECONDS, since, self._alive)

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path, PurePosixPath
+from string import Template
 
 import yaml
 
@@ -20,7 +21,9 @@ from localcluster.node.layout import (
     PAUSE_IMAGE,
     PKI_DIR,
     POD_CIDR,
+    POLICY_USER,
     SERVICE_CIDR,
+    STORAGE_CLASS,
 )
 from localcluster.node.services import service_tree
 
@@ -148,13 +151,16 @@ def cni() -> str:
 
 
 def addons() -> str:
-    """What a cluster needs before anything else is put on it: the administrator's rights and DNS."""
-    return (
-        ADDONS.read_text()
-        .replace("${COREDNS_IMAGE}", COREDNS_IMAGE)
-        .replace("${DNS_IP}", DNS_IP)
-        .replace("${DNS_DOMAIN}", DNS_DOMAIN)
-    )
+    """What a cluster needs before anything else is put on it: rights, DNS and the class of its volumes."""
+    values = {
+        "COREDNS_IMAGE": COREDNS_IMAGE,
+        "DNS_DOMAIN": DNS_DOMAIN,
+        "DNS_IP": DNS_IP,
+        "NODE_NAME": NODE_NAME,
+        "POLICY_USER": POLICY_USER,
+        "STORAGE_CLASS": STORAGE_CLASS,
+    }
+    return Template(ADDONS.read_text()).substitute(values)
 
 
 def etc(snapshotter: str) -> dict[PurePosixPath, str]:

@@ -11,6 +11,7 @@ INGRESS_NODE_PORT = 30080
 
 POD_CIDR = "10.244.0.0/24"
 SERVICE_CIDR = "10.96.0.0/16"
+NODE_PORTS = "30000-32767"  # the API server's default
 KUBERNETES_SERVICE_IP = "10.96.0.1"
 DNS_IP = "10.96.0.10"
 DNS_DOMAIN = "cluster.local"
@@ -34,6 +35,13 @@ SERVICE_DIR = PurePosixPath("/run/service")
 CNI_PLUGINS_DIR = PurePosixPath("/usr/lib/cni")
 CNI_PLUGINS = ("host-local", "loopback", "portmap", "ptp")
 
+# Volumes are folders the node keeps; a claim that names no class gets one of them.
+STORAGE_CLASS = "standard"
+VOLUMES_DIR = PurePosixPath("/var/lib/volumes")
+
+# Who the process that enforces NetworkPolicy is to the API server.
+POLICY_USER = "pitstop:network-policy"
+
 # Programs the node needs, by the names the toolbox knows them by.
 TOOLS = (
     "etcd",
@@ -43,4 +51,5 @@ TOOLS = (
     "kube-scheduler",
     "kubectl",
     "kubelet",
+    "network-policy",
 )

@@ -21,6 +21,7 @@ PACKAGES = (
     "coreutils",
     "dash",
     "iproute2",
+    "ipset",
     "iptables",
     "mount",
     "runc",

@@ -12,6 +12,7 @@ from localcluster.node.layout import (
     KUBERNETES_DIR,
     NODE_IP,
     NODE_NAME,
+    NODE_PORTS,
     PKI_DIR,
     SERVICE_CIDR,
 )
@@ -21,6 +22,8 @@ API_SOCKET = 3
 HTTP_SOCKET = 4
 LOG_BYTES = 2_000_000
 LOG_FILES = 3
+# The exit status of an optional process that cannot run on this kernel: it is not started again.
+GIVES_UP = 100
 
 
 class Service(BaseModel):
@@ -28,6 +31,7 @@ class Service(BaseModel):
 
     `waits_for` is a socket its first start waits for, so that a normal boot has no failed starts in it.
     `listens_on` is an inherited listening socket; it is handed on the way systemd hands sockets to services.
+    `optional` is a process the node works without, where the kernel cannot do what it needs.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,6 +40,7 @@ class Service(BaseModel):
     command: tuple[str, ...]
     waits_for: PurePosixPath | None = None
     listens_on: int | None = None
+    optional: bool = False
 
 
 def services() -> tuple[Service, ...]:
@@ -52,6 +57,7 @@ def services() -> tuple[Service, ...]:
             waits_for=PurePosixPath(CONTAINERD_SOCKET.removeprefix("unix://")),
         ),
         Service(name="kube-proxy", command=("kube-proxy", f"--config={KUBERNETES_DIR}/kube-proxy.yaml")),
+        Service(name="network-policy", command=_network_policy(), optional=True),
         Service(name="forward-api", command=_forward(API_PORT), listens_on=API_SOCKET),
         Service(name="forward-http", command=_forward(INGRESS_NODE_PORT), listens_on=HTTP_SOCKET),
     )
@@ -78,6 +84,11 @@ def run_script(service: Service) -> str:
     return "\n".join(lines) + "\n"
 
 
+def finish_script() -> str:
+    """The supervisor's `finish` file of an optional process; its first argument is the exit status."""
+    return f'#!/bin/sh\n[ "$1" != {GIVES_UP} ] || exit 125\n'
+
+
 def log_script(service: Service) -> str:
     """The supervisor's `log/run` file: rotated, with times, in /var/log/node."""
     folder = f"/var/log/node/{service.name}"
@@ -95,6 +106,8 @@ def service_tree() -> dict[PurePosixPath, str]:
     for service in services():
         files[PurePosixPath(service.name, "run")] = run_script(service)
         files[PurePosixPath(service.name, "log", "run")] = log_script(service)
+        if service.optional:
+            files[PurePosixPath(service.name, "finish")] = finish_script()
     return files
 
 
@@ -199,4 +212,14 @@ def _kubelet() -> tuple[str, ...]:
         f"--kubeconfig={KUBERNETES_DIR}/kubelet.conf",
         f"--hostname-override={NODE_NAME}",
         f"--node-ip={NODE_IP}",
+    )
+
+
+def _network_policy() -> tuple[str, ...]:
+    return (
+        "network-policy",
+        f"--kubeconfig={KUBERNETES_DIR}/network-policy.conf",
+        f"--node={NODE_NAME}",
+        f"--services={SERVICE_CIDR}",
+        f"--node-ports={NODE_PORTS}",
     )

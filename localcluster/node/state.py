@@ -10,8 +10,16 @@ from typing import Protocol
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from localcluster.node import certificates, files
-from localcluster.node.layout import CNI_BIN_DIR, CNI_CONF_DIR, CNI_PLUGINS, CNI_PLUGINS_DIR, NODE_NAME, TOOLS
+from localcluster.node import certificates, files, volumes
+from localcluster.node.layout import (
+    CNI_BIN_DIR,
+    CNI_CONF_DIR,
+    CNI_PLUGINS,
+    CNI_PLUGINS_DIR,
+    NODE_NAME,
+    TOOLS,
+    VOLUMES_DIR,
+)
 from localcluster.node.machine import BOOT
 from ops.paths import input_key
 
@@ -51,6 +59,7 @@ class State:
         self.boot_log = home / "boot.log"
         self.imported = home / "images.json"
         self.kubernetes = home / "etc" / "kubernetes"
+        self.volumes = self._inside(VOLUMES_DIR)
         self._record = home / "node.json"
 
     def inputs(self, tools: Tools, root: Path) -> str:
@@ -83,6 +92,7 @@ class State:
             target.write_text(text)
             target.chmod(0o755 if relative.parts[0] == "service" else 0o644)
         self._prepare_cni()
+        volumes.make_folders(self.volumes)
         _link(self.home / "var" / "run", Path("/run"))
         (self.home / "tools").write_text("".join(f"{name} {tools.path(name)}\n" for name in TOOLS))
 

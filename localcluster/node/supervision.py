@@ -78,5 +78,10 @@ def parse(text: str) -> tuple[ServiceStatus, ...]:
 
 def suspect(seen: tuple[ServiceStatus, ...]) -> ServiceStatus | None:
     """The process most likely to be why the node is not ready: down, or restarted again and again."""
-    failing = [one for one in seen if not one.up or (one.restarts > 1 and one.seconds < SETTLED_SECONDS)]
+    needed = {service.name for service in services() if not service.optional}
+    failing = [
+        one
+        for one in seen
+        if one.name in needed and (not one.up or (one.restarts > 1 and one.seconds < SETTLED_SECONDS))
+    ]
     return max(failing, key=lambda one: one.restarts, default=None)

@@ -275,6 +275,16 @@ def _around_kubernetes(pins: Pins) -> tuple[Tool, ...]:
             output="coredns",
             download=Download(url=coredns_file, checksums=f"{coredns_file}.sha256", member="coredns"),
         ),
+        # kube-router's network policy controller alone, from our own main: nobody publishes that.
+        Tool(
+            name="network-policy",
+            group="node",
+            version=pins.module("node", "github.com/cloudnativelabs/kube-router/v2"),
+            unit="network-policy",
+            build="kubernetes",
+            package="./networkpolicy",
+            output="networkpolicy",
+        ),
         Tool(
             name="images",
             group="node",

@@ -1,7 +1,9 @@
 """A node of the tests' own, beside whatever else runs on this machine."""
 
 import os
+import platform
 import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from localcluster import images
+from localcluster.images.spec import Entry, Image, Layer, Order
 from localcluster.node import rootfs, select
 from localcluster.node.embedded import EmbeddedNode
 from localcluster.node.layout import TOOLS
@@ -75,6 +78,31 @@ def cluster(tools: Tools, archive: Path, homes: Path) -> Iterator[Cluster]:
         yield made
     finally:
         made.node.destroy()
+
+
+@pytest.fixture(scope="session")
+def shell_image(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An image with a shell in it, in the node; the images of the project have none."""
+    root = rootfs.ensure(Progress())
+    programs = {"sh": "dash", "cat": "cat", "sleep": "sleep"}
+    files = {f"/bin/{name}": root / "usr" / "bin" / file for name, file in programs.items()}
+    entries = tuple(Entry(path=path, source=source) for path, source in files.items())
+    order = Order(
+        architecture="arm64" if platform.machine() in {"aarch64", "arm64"} else "amd64",
+        layers={"shell": Layer(entries=entries, programs=tuple(files.values()), root=root)},
+        images=(
+            Image(
+                tag="pitstop.local/tests/shell:1", layers=("shell",), entrypoint=("/bin/sh",), user="10001"
+            ),
+        ),
+    )
+    archive = tmp_path_factory.mktemp("images") / "shell.tar"
+    assembler = toolbox.ensure(["images"], Progress()).path("images")
+    subprocess.run(
+        [assembler, "-o", archive], input=order.model_dump_json(exclude_none=True), text=True, check=True
+    )
+    cluster.node.import_images(archive)
+    return order.images[0].tag
 
 
 @pytest.fixture

@@ -45,6 +45,11 @@ class Cluster:
         self.tools = tools
         self.archives = archives
 
+    @property
+    def home(self) -> Path:
+        """The folder the node keeps, on this machine."""
+        return self.node._state.home
+
     def start(self) -> None:
         self.node.start(self.tools, Progress(), self.archives)
 

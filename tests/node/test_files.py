@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+import re
 import subprocess
 import tomllib
 from pathlib import Path
@@ -14,13 +15,16 @@ from localcluster.node import files, layout
 from localcluster.node.machine import BOOT
 from localcluster.node.services import (
     API_SOCKET,
+    GIVES_UP,
     HTTP_SOCKET,
     Service,
+    finish_script,
     log_script,
     run_script,
     service_tree,
     services,
 )
+from ops.paths import CHECKOUT
 
 
 def only(text: str) -> dict[str, Any]:
@@ -99,7 +103,7 @@ def test_each_process_has_a_certificate_identity_of_its_own() -> None:
         for service in services()
     }
     named = [word for words in identities.values() for word in words]
-    assert len(named) == len(set(named)) == 5
+    assert len(named) == len(set(named)) == 6
 
 
 @pytest.mark.parametrize("service", services(), ids=lambda service: service.name)
@@ -117,6 +121,46 @@ def test_the_supervisor_ends_quietly_and_logs_everything() -> None:
     tree = service_tree()
     assert len([path for path in tree if path.name == "run"]) == 2 * len(services())
     assert any(path.parts[0] == ".s6-svscan" for path in tree)
+
+
+@pytest.mark.parametrize(("status", "expected"), [(GIVES_UP, 125), (0, 0), (1, 0), (256, 0)])
+def test_only_a_process_that_gives_up_is_not_started_again(status: int, expected: int) -> None:
+    ended = subprocess.run(["sh", "-s", str(status)], input=finish_script(), text=True, check=False)
+    assert ended.returncode == expected
+    finishing = {path.parts[0] for path in service_tree() if path.name == "finish"} - {".s6-svscan"}
+    assert finishing == {service.name for service in services() if service.optional} == {"network-policy"}
+
+
+def test_the_program_that_enforces_policies_knows_the_status_that_gives_up() -> None:
+    program = (CHECKOUT / "localcluster/tools/node/networkpolicy/main.go").read_text()
+    assert re.findall(r"givesUp = (\d+)", program) == [str(GIVES_UP)]
+
+
+def test_a_claim_that_names_no_class_gets_one_of_ours_and_waits_for_its_pod() -> None:
+    (found,) = (one for one in yaml.safe_load_all(files.addons()) if one["kind"] == "StorageClass")
+    assert found["metadata"]["annotations"] == {"storageclass.kubernetes.io/is-default-class": "true"}
+    assert found["metadata"]["name"] == layout.STORAGE_CLASS
+    assert found["provisioner"] == "kubernetes.io/no-provisioner"
+    assert found["volumeBindingMode"] == "WaitForFirstConsumer"
+
+
+def test_who_enforces_policies_may_read_what_they_are_made_of_and_nothing_else() -> None:
+    objects = list(yaml.safe_load_all(files.addons()))
+    bindings = [one for one in objects if layout.POLICY_USER in str(one.get("subjects"))]
+    assert [one["roleRef"]["name"] for one in bindings] == [layout.POLICY_USER]
+    (role,) = (
+        one
+        for one in objects
+        if one["kind"] == "ClusterRole" and one["metadata"]["name"] == layout.POLICY_USER
+    )
+    allowed = {
+        (resource, verb) for rule in role["rules"] for resource in rule["resources"] for verb in rule["verbs"]
+    }
+    watched = {"pods", "namespaces", "networkpolicies"}
+    assert allowed == {(one, verb) for one in watched for verb in ("list", "watch")} | {("nodes", "get")}
+    assert [rule["resourceNames"] for rule in role["rules"] if rule["resources"] == ["nodes"]] == [
+        ["pitstop"]
+    ]
 
 
 def test_boot_is_a_sound_script() -> None:

@@ -96,6 +96,13 @@ def test_the_suspect_is_what_is_down_or_keeps_starting() -> None:
     assert down.name == "etcd"
 
 
+def test_the_suspect_is_never_what_the_node_works_without() -> None:
+    assert suspect(parse("etcd true 5 60 0\nnetwork-policy false -1 60 9\n")) is None
+    needed = suspect(parse("kube-proxy false -1 60 1\nnetwork-policy false -1 60 9\n"))
+    assert needed is not None
+    assert needed.name == "kube-proxy"
+
+
 def test_hierarchies_are_all_of_v1_or_the_one_of_v2() -> None:
     names = ("cpu,cpuacct", "memory", "systemd")
     assert hierarchies(V1) == tuple(Path("/sys/fs/cgroup") / name for name in names)

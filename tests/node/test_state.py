@@ -11,6 +11,7 @@ import yaml
 
 from localcluster.node import certificates, rootfs
 from localcluster.node.images import ImageStore
+from localcluster.node.layout import POLICY_USER
 from localcluster.node.machine import Machine
 from localcluster.node.state import CNI_CONFIG, Record, State
 from ops.errors import UserError
@@ -21,7 +22,7 @@ for word; do case $word in --kubeconfig-dir=*) dir=${word#*=} ;; esac; done
 case "$*" in
 *"phase certs all"*) mkdir -p "$(dirname "$0")/made" ;;
 *"phase kubeconfig all"*) echo 'clusters: [{cluster: {server: "https://192.0.2.2"}}]' >"$dir/admin.conf" ;;
-*"kubeconfig user"*) echo 'proxy: yes' ;;
+*"kubeconfig user"*) echo "$*" ;;
 esac
 """
 RECORD = Record(inputs="abc", api_port=16443, http_port=8080)
@@ -67,7 +68,8 @@ def test_the_folder_and_what_is_secret_in_it_are_closed_to_others(state: State) 
     state.remember(RECORD)
     assert mode(state.home) == 0o700
     assert mode(state.kubeconfig) == 0o600
-    assert mode(state.kubernetes / "kube-proxy.conf") == 0o600
+    for name in certificates.USERS:
+        assert mode(state.kubernetes / name) == 0o600
 
 
 def test_the_kubeconfig_names_the_loopback_port(state: State) -> None:
@@ -95,6 +97,20 @@ def test_a_second_start_keeps_certificates_and_what_istio_added(state: State, to
     assert (state.kubernetes / "admin.conf").read_text() == "kept"
     assert not (state.home / "etc" / "service" / "gone").exists()
     assert mode(state.home / "etc" / "service" / "etcd" / "run") == 0o755
+
+
+def test_a_node_from_before_gets_the_identity_it_lacks_and_keeps_the_others(
+    state: State, tools: Programs
+) -> None:
+    (state.kubernetes / "network-policy.conf").unlink()
+    (state.kubernetes / "kube-proxy.conf").write_text("kept")
+
+    state.prepare(tools)
+
+    made = (state.kubernetes / "network-policy.conf").read_text()
+    assert f"--client-name={POLICY_USER}" in made
+    assert f"certificatesDir: {state.kubernetes}/pki" in (state.kubernetes / "kubeadm.yaml").read_text()
+    assert (state.kubernetes / "kube-proxy.conf").read_text() == "kept"
 
 
 def test_other_programs_are_other_inputs(state: State, tools: Programs, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ def test_groups_hold_what_the_commands_need() -> None:
     assert {"kube-apiserver", "kubelet", "kubeadm", "etcd", "coredns", "pilot-discovery", "images"} <= set(
         groups["node"]
     )
+    assert "network-policy" in groups["node"]
     assert "istioctl" not in groups["node"]
     assert "fortio" not in groups["node"]
 
@@ -48,8 +49,8 @@ def test_each_tool_has_its_build_in_a_module_of_ours(tool: object) -> None:
         assert any(found.package.startswith(path) for path in PINS.go[module])
 
 
-def test_istio_is_always_built() -> None:
-    for name in ("pilot-agent", "pilot-discovery", "install-cni", "istio-cni"):
+def test_what_nobody_publishes_is_always_built() -> None:
+    for name in ("pilot-agent", "pilot-discovery", "install-cni", "istio-cni", "network-policy"):
         tool = TOOLS.tool(name)
         assert (tool.download, tool.probe, tool.plugin) == (None, None, None)
 
