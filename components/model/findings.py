@@ -19,6 +19,11 @@ class Finding:
     message: str
     value: str = ""
 
+    @property
+    def reference(self) -> str:
+        """Where the reason for the rule is told, from the checkout's root."""
+        return f"docs/checks.md#{self.code}"
+
     def __str__(self) -> str:
         place = f"{self.path} = {self.value}" if self.value else self.path
         return f"{place}: {self.message}" if place else self.message

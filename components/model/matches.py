@@ -64,6 +64,14 @@ class Match:
         Raises:
             NoWordsForItError: two patterns would have to hold for one header or path.
         """
+        methods = self.methods if other.methods is None else other.methods
+        if self.methods is not None and other.methods is not None:
+            methods = self.methods & other.methods
+            if not methods:
+                return None
+        caller = self.caller or other.caller
+        if self.caller and other.caller and (caller := self.caller.meets(other.caller)) is None:
+            return None
         headers = dict(self.headers)
         for name, text in other.headers:
             both = _both(headers.get(name), text)
@@ -72,14 +80,6 @@ class Match:
             headers[name] = both
         path = self.path or other.path
         if self.path and other.path and (path := _both(self.path, other.path)) is None:
-            return None
-        methods = self.methods if other.methods is None else other.methods
-        if self.methods is not None and other.methods is not None:
-            methods = self.methods & other.methods
-            if not methods:
-                return None
-        caller = self.caller or other.caller
-        if self.caller and other.caller and (caller := self.caller.meets(other.caller)) is None:
             return None
         return Match(tuple(sorted(headers.items())), path, methods, caller)
 

@@ -7,6 +7,7 @@ from components.model.catalogue import CATALOGUE, Kind
 from components.model.checks.registry import Asked, settings_check
 from components.model.explain import key_path
 from components.model.findings import Finding
+from components.model.settings import ServiceSettings
 from components.model.traffic import BlueGreen, OneOnly
 
 
@@ -92,14 +93,33 @@ def singleton(asked: Asked) -> Iterator[Finding]:
         if not (CATALOGUE[name].singleton or isinstance(own.release, OneOnly)):
             continue
         for version, settings in sorted(own.versions.items()):
-            if settings.most > 1:
-                key = "scaling" if settings.scaling else "replicas"
+            if settings.replicas > 1:
                 yield Finding(
                     "singleton",
-                    key_path(("services", name, "versions", version, key)),
-                    f"{name} must never run twice; valid: replicas: 1",
-                    str(settings.most),
+                    key_path(("services", name, "versions", version, "replicas")),
+                    f"{name} must never run twice; valid: 1",
+                    str(settings.replicas),
                 )
+
+
+@settings_check(
+    "singleton-release",
+    "A release that lets two versions overlap where one must run alone",
+    reason="The program would run one version at a time whatever the release says, and only `one` says so.",
+    source="pitstop.md 1.1; components/model/pods.py, running",
+)
+def singleton_release(asked: Asked) -> Iterator[Finding]:
+    for name, own in sorted(asked.settings.services.items()):
+        release = own.release
+        if CATALOGUE[name].singleton and release is not None and not isinstance(release, OneOnly):
+            text = f"{name} must never run twice, not even for a moment; valid: one, e.g. {_one(own)}"
+            yield Finding(
+                "singleton-release", key_path(("services", name, "release", "kind")), text, release.kind
+            )
+
+
+def _one(own: ServiceSettings) -> str:
+    return f"{{kind: one, live: {min(own.versions)}}}"
 
 
 @settings_check(
@@ -118,21 +138,26 @@ def undecided(asked: Asked) -> Iterator[Finding]:
             yield Finding(
                 "undecided",
                 key_path(("services", name, "traffic")),
-                f"required when there are several versions ({known}), e.g. [{{kind: bluegreen, live: {first}}}]",
+                f"required when there are several versions ({known}), "
+                f"e.g. [{{kind: bluegreen, live: {first}}}]",
             )
         if CATALOGUE[name].kind is Kind.WORKER and own.release is None:
             first = min(own.versions)
+            example = _one(own) if CATALOGUE[name].singleton else f"{{kind: replace, live: {first}}}"
             yield Finding(
                 "undecided",
                 key_path(("services", name, "release")),
-                f"required when there are several versions ({known}), e.g. {{kind: replace, live: {first}}}",
+                f"required when there are several versions ({known}), e.g. {example}",
             )
 
 
 @settings_check(
     "mesh-needed",
-    "A policy without a mesh",
-    reason="Without sidecars nobody would carry the policy out; a Service can pick one version, no more.",
+    "Something only a mesh carries out, without a mesh",
+    reason=(
+        "Without sidecars nobody would carry a policy out, and without a gateway nobody looks at hosts and "
+        "certificates; a Service can pick one version, no more. To the network a host outside is any host."
+    ),
     source="pitstop.md 8",
 )
 def mesh_needed(asked: Asked) -> Iterator[Finding]:
@@ -140,10 +165,18 @@ def mesh_needed(asked: Asked) -> Iterator[Finding]:
         return
     for name, own in sorted(asked.settings.services.items()):
         for number, policy in enumerate(own.traffic):
-            if not isinstance(policy, BlueGreen):
-                yield Finding(
-                    "mesh-needed",
-                    key_path(("services", name, "traffic", number, "kind")),
-                    "needs a mesh and mesh.kind is none; valid without: bluegreen",
-                    policy.kind,
-                )
+            if not isinstance(policy, BlueGreen) and CATALOGUE[name].kind is Kind.HTTP:
+                path = key_path(("services", name, "traffic", number, "kind"))
+                yield _meshless(path, "; valid without: bluegreen", policy.kind)
+    ingress, anybody = asked.settings.ingress, '; valid without: hosts: ["*"]'
+    if ingress.hosts != ("*",):
+        yield _meshless(key_path(("ingress", "hosts")), anybody, ", ".join(ingress.hosts))
+    if ingress.tls:
+        yield _meshless(key_path(("ingress", "tls")), "; remove the key", ingress.tls.kind)
+    if asked.settings.egress:
+        hosts = ", ".join(entry.host for entry in asked.settings.egress)
+        yield _meshless(key_path(("egress",)), "; remove the key", hosts)
+
+
+def _meshless(path: str, instead: str, value: str) -> Finding:
+    return Finding("mesh-needed", path, f"needs a mesh and mesh.kind is none{instead}", value)

@@ -1,15 +1,29 @@
-"""Rules over a plan: they guard the compiler, no stack file reaches them."""
+"""Rules over the routes of a plan: they guard the compiler, no stack file reaches them."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator
 from typing import cast
 
+from components.model import istio
 from components.model.catalogue import Kind
+from components.model.checks.reading import (
+    as_list,
+    as_map,
+    broken,
+    http,
+    maps,
+    pod_labels,
+    routes,
+    spec,
+)
 from components.model.checks.registry import plan_check
 from components.model.findings import Finding
 from components.model.manifests import Document, Json, Manifest
-from components.model.plan import Plan
+from components.model.matches import Caller, Match
+from components.model.plan import EntryPlan, Plan
 
 HTTP_PROTOCOLS = {"http", "http2", "grpc"}
+FULL_NAME = re.compile(r"[a-z0-9-]+\.[a-z0-9-]+\.svc\.cluster\.local")
 
 
 @plan_check(
@@ -22,10 +36,10 @@ def selector_leaves_out(plan: Plan) -> Iterator[Finding]:
     for load in plan.workloads:
         if load.address is None or plan.mtls is None:
             continue
-        selector = _map(_spec(load.address).get("selector"))
+        selector = as_map(spec(load.address).get("selector"))
         for workload in load.workloads:
-            if not selector.items() <= _pod_labels(workload).items():
-                yield _broken(
+            if not selector.items() <= pod_labels(workload).items():
+                yield broken(
                     "selector-leaves-out",
                     load.address,
                     f"selects {dict(selector)}, which leaves {workload.name} without requests",
@@ -42,10 +56,10 @@ def port_hides_http(plan: Plan) -> Iterator[Finding]:
     for load in plan.workloads:
         if load.address is None or load.service.kind is not Kind.HTTP:
             continue
-        for port in _maps(_spec(load.address).get("ports")):
+        for port in maps(spec(load.address).get("ports")):
             if port.get("appProtocol") not in HTTP_PROTOCOLS:
                 text = f"port {port['port']} is not declared as HTTP, weights would not apply"
-                yield _broken("port-hides-http", load.address, text)
+                yield broken("port-hides-http", load.address, text)
 
 
 @plan_check(
@@ -56,16 +70,13 @@ def port_hides_http(plan: Plan) -> Iterator[Finding]:
 )
 def two_owners(plan: Plan) -> Iterator[Finding]:
     seen: set[tuple[str, str, str]] = set()
-    named = [("DestinationRule", way.destination, [_text(way.destination, "host")]) for way in plan.routes]
-    named += [
-        ("VirtualService", route, [str(host) for host in _list(_spec(route).get("hosts"))])
-        for route in _routes(plan)
-    ]
+    named = [("DestinationRule", way.destination, [_host(way.destination)]) for way in plan.routes]
+    named += [("VirtualService", route, _hosts(route)) for route in routes(plan)]
     for kind, manifest, hosts in named:
         for host in hosts:
-            owner = (kind, str(_spec(manifest).get("gateways", "")), host)
+            owner = (kind, str(spec(manifest).get("gateways", "")), host)
             if owner in seen:
-                yield _broken("two-owners", manifest, f"is a second {kind} for {host}")
+                yield broken("two-owners", manifest, f"is a second {kind} for {host}")
             seen.add(owner)
 
 
@@ -76,16 +87,18 @@ def two_owners(plan: Plan) -> Iterator[Finding]:
     source="IST0173",
 )
 def subset_without_pods(plan: Plan) -> Iterator[Finding]:
-    workloads = [workload for load in plan.workloads for workload in load.workloads]
+    workloads = {load.service.name: load.workloads for load in plan.workloads}
     for way in plan.routes:
         rule = way.destination
-        for subset in _maps(_spec(rule).get("subsets")):
-            wanted = {"app": rule.name, **_map(subset["labels"])}
-            matching = [one for one in workloads if wanted.items() <= _pod_labels(one).items()]
+        for subset in maps(spec(rule).get("subsets")):
+            wanted = {"app": rule.name, **as_map(subset["labels"])}
+            matching = [
+                one for one in workloads.get(rule.name, ()) if wanted.items() <= pod_labels(one).items()
+            ]
             # Without a number a scaler decides, and none of ours goes to zero.
-            if not any(cast(int, _spec(one).get("replicas", 1)) > 0 for one in matching):
+            if not any(cast(int, spec(one).get("replicas", 1)) > 0 for one in matching):
                 text = f"subset {subset['name']} has no pods: no workload is labelled {wanted}"
-                yield _broken("subset-without-pods", rule, text)
+                yield broken("subset-without-pods", rule, text)
 
 
 @plan_check(
@@ -95,10 +108,46 @@ def subset_without_pods(plan: Plan) -> Iterator[Finding]:
     source="https://istio.io/latest/docs/reference/config/analysis/ist0130/",
 )
 def no_last_route(plan: Plan) -> Iterator[Finding]:
-    for route in _routes(plan):
-        ways = _maps(_spec(route).get("http"))
+    for route in routes(plan):
+        ways = http(route)
         if not ways or "match" in ways[-1] or any("match" not in way for way in ways[:-1]):
-            yield _broken("no-last-route", route, "must end with its one route that takes every request")
+            yield broken("no-last-route", route, "must end with its one route that takes every request")
+
+
+@plan_check(
+    "route-covered",
+    "A route behind one that takes all its requests",
+    reason="The first route that matches takes a request: what this one adds would never happen.",
+    source="https://istio.io/latest/docs/reference/config/analysis/ist0131/",
+)
+def route_covered(plan: Plan) -> Iterator[Finding]:
+    for route in routes(plan):
+        earlier: list[tuple[Json, Match]] = []
+        for way in http(route):
+            wanted = [_match(one) for one in maps(way.get("match"))]
+            takers = [next((name for name, taken in earlier if taken.covers(one)), None) for one in wanted]
+            if wanted and all(takers):
+                text = f"route {way.get('name')} gets no request: {takers[0]} takes them all"
+                yield broken("route-covered", route, text)
+            earlier += [(way.get("name"), one) for one in wanted]
+
+
+def _match(document: Document) -> Match:
+    """The requests an HTTPMatchRequest of ours asks for."""
+    method, labels = as_map(document.get("method")), as_map(document.get("sourceLabels"))
+    names = str(method.get("exact") or method.get("regex") or "")
+    headers = as_map(document.get("headers")).items()
+    return Match(
+        tuple(sorted((name, _text(as_map(asked))) for name, asked in headers)),
+        _text(as_map(document["uri"])) if "uri" in document else None,
+        frozenset(names.split("|")) if names else None,
+        Caller(str(labels["app"]), str(labels.get("version", ""))) if labels else None,
+    )
+
+
+def _text(asked: Document) -> tuple[str, str]:
+    form, text = next(iter(asked.items()))
+    return form, str(text)
 
 
 @plan_check(
@@ -108,11 +157,11 @@ def no_last_route(plan: Plan) -> Iterator[Finding]:
     source="facts.md 4.1",
 )
 def weights(plan: Plan) -> Iterator[Finding]:
-    for route in _routes(plan):
-        for way in _maps(_spec(route).get("http")):
-            total = sum(cast(int, target["weight"]) for target in _maps(way.get("route")))
+    for route in routes(plan):
+        for way in http(route):
+            total = sum(cast(int, target["weight"]) for target in maps(way.get("route")))
             if total != 100:
-                yield _broken("weights", route, f"weights sum to {total}, not 100")
+                yield broken("weights", route, f"weights sum to {total}, not 100")
 
 
 @plan_check(
@@ -123,46 +172,152 @@ def weights(plan: Plan) -> Iterator[Finding]:
 )
 def no_such_subset(plan: Plan) -> Iterator[Finding]:
     subsets = {
-        _text(way.destination, "host"): {one["name"] for one in _maps(_spec(way.destination).get("subsets"))}
+        _host(way.destination): {one["name"] for one in maps(spec(way.destination).get("subsets"))}
         for way in plan.routes
     }
-    for route in _routes(plan):
-        for way in _maps(_spec(route).get("http")):
-            targets = [_map(target["destination"]) for target in _maps(way.get("route"))]
-            targets += [_map(way["mirror"])] if "mirror" in way else []
-            for target in targets:
-                if target.get("subset") not in subsets.get(str(target["host"]), set()):
-                    text = f"sends requests to {target['host']} {target.get('subset')}: no such subset"
-                    yield _broken("no-such-subset", route, text)
+    for route in routes(plan):
+        for target in _targets(route):
+            host = str(target.get("host"))
+            if FULL_NAME.fullmatch(host) and target.get("subset") not in subsets.get(host, set()):
+                text = f"sends requests to {host} {target.get('subset')}: no such subset"
+                yield broken("no-such-subset", route, text)
 
 
-def _routes(plan: Plan) -> list[Manifest]:
-    return [way.route for way in plan.routes] + [entry.route for entry in plan.entries]
+@plan_check(
+    "fault-with-retries",
+    "A route with a fault that is to be patient",
+    reason="Istio gives a route with a fault neither timeout nor retries; stating them would be a lie.",
+    source="https://istio.io/latest/docs/reference/config/networking/virtual-service/#HTTPRoute (fault)",
+)
+def fault_with_retries(plan: Plan) -> Iterator[Finding]:
+    for route in routes(plan):
+        for way in http(route):
+            ignored = sorted({"retries", "timeout"} & set(way))
+            if "fault" in way and ignored:
+                text = f"route {way.get('name')} has a fault, so its {' and '.join(ignored)} would not apply"
+                yield broken("fault-with-retries", route, text)
 
 
-def _broken(code: str, manifest: Manifest, message: str) -> Finding:
-    return Finding(code, f"{manifest.kind} {manifest.namespace}/{manifest.name}", message)
+@plan_check(
+    "mirror-all",
+    "A mirror that does not say how many requests",
+    reason="Istio takes an absent percentage for all of them.",
+    source="facts.md 4.1",
+)
+def mirror_all(plan: Plan) -> Iterator[Finding]:
+    for route in routes(plan):
+        for way in http(route):
+            if "mirror" in way and "value" not in as_map(way.get("mirrorPercentage")):
+                text = f"route {way.get('name')} has no mirrorPercentage, which would mean every request"
+                yield broken("mirror-all", route, text)
 
 
-def _spec(manifest: Manifest) -> Document:
-    return _map(manifest.body.get("spec"))
+@plan_check(
+    "short-host",
+    "A host by its short name",
+    reason="A short name is completed by the namespace of whoever reads the rule, which may be another one.",
+    source="https://istio.io/latest/docs/reference/config/analysis/ist0104/; facts.md 4.2, 3",
+)
+def short_host(plan: Plan) -> Iterator[Finding]:
+    named = [(way.destination, _host(way.destination)) for way in plan.routes]
+    named += [(way.route, host) for way in plan.routes for host in _hosts(way.route)]
+    named += [(route, str(target.get("host"))) for route in routes(plan) for target in _targets(route)]
+    for manifest, host in named:
+        if not FULL_NAME.fullmatch(host):
+            yield broken("short-host", manifest, f"names {host}, which is no full name of a Service")
 
 
-def _pod_labels(deployment: Manifest) -> Document:
-    return _map(_map(_map(_spec(deployment).get("template")).get("metadata")).get("labels"))
+@plan_check(
+    "gateway-hosts",
+    "A route for a host its gateway does not open",
+    reason="The gateway would answer 404 to every request for it.",
+    source="https://istio.io/latest/docs/reference/config/analysis/ist0132/",
+)
+def gateway_hosts(plan: Plan) -> Iterator[Finding]:
+    for entry in plan.entries:
+        gateway = f"{entry.gateway.namespace}/{entry.gateway.name}"
+        if as_list(spec(entry.route).get("gateways")) != [gateway]:
+            yield broken(
+                "gateway-hosts", entry.route, f"must belong to gateway {gateway}, which opens its hosts"
+            )
+        for server in maps(spec(entry.gateway).get("servers")):
+            opened = [str(host) for host in as_list(server.get("hosts"))]
+            for host in _hosts(entry.route):
+                if not any(_within(host, one) for one in opened):
+                    text = f"{host} is none of the gateway's hosts: {', '.join(opened)}"
+                    yield broken("gateway-hosts", entry.route, text)
 
 
-def _text(manifest: Manifest, key: str) -> str:
-    return str(_spec(manifest).get(key, ""))
+def _within(host: str, opened: str) -> bool:
+    return opened in ("*", host) or (opened.startswith("*.") and host.endswith(opened[1:]))
 
 
-def _map(value: Json) -> Document:
-    return value if isinstance(value, dict) else {}
+@plan_check(
+    "gateway-port",
+    "A port of the gateway nobody can reach",
+    reason="The gateway's pods would listen, and its Service would send them nothing for that port.",
+    source="https://istio.io/latest/docs/reference/config/analysis/ist0162/",
+)
+def gateway_port(plan: Plan) -> Iterator[Finding]:
+    releases = plan.mesh.releases if plan.mesh else ()
+    for release in releases:
+        if release.name != istio.GATEWAY_RELEASE:
+            continue
+        exposed = [port["port"] for port in maps(as_map(release.values.get("service")).get("ports"))]
+        for entry in plan.entries:
+            for number in _ports(entry):
+                if number not in exposed:
+                    text = (
+                        f"opens port {number}, and the gateway's Service has {', '.join(map(str, exposed))}"
+                    )
+                    yield broken("gateway-port", entry.gateway, text)
 
 
-def _list(value: Json) -> list[Json]:
-    return value if isinstance(value, list) else []
+def _ports(entry: EntryPlan) -> list[Json]:
+    servers = maps(spec(entry.gateway).get("servers"))
+    return [as_map(server.get("port")).get("number") for server in servers]
 
 
-def _maps(value: Json) -> list[Document]:
-    return [_map(item) for item in _list(value)]
+@plan_check(
+    "mtls-conflict",
+    "A rule against the mutual TLS the mesh insists on",
+    reason="Servers refuse what is not mutual TLS: every request would fail.",
+    source="facts.md 4.2, 6; https://istio.io/latest/docs/reference/config/security/peer_authentication/",
+)
+def mtls_conflict(plan: Plan) -> Iterator[Finding]:
+    if plan.mtls is None:
+        return
+    for way in plan.routes:
+        rule = spec(way.destination)
+        policies = [as_map(one.get("trafficPolicy")) for one in (rule, *maps(rule.get("subsets")))]
+        policies += [port for policy in policies for port in maps(policy.get("portLevelSettings"))]
+        for mode in [as_map(policy["tls"]).get("mode") for policy in policies if "tls" in policy]:
+            if mode != "ISTIO_MUTUAL":
+                text = f"sends with tls mode {mode} to a host that takes mutual TLS only"
+                yield broken("mtls-conflict", way.destination, text)
+    for manifest in plan.objects():
+        if manifest.kind != "PeerAuthentication":
+            continue
+        if as_map(spec(manifest).get("mtls")).get("mode") != "STRICT":
+            yield broken("mtls-conflict", manifest, "must be STRICT: callers are known by their certificates")
+        if "portLevelMtls" in spec(manifest) and "selector" not in spec(manifest):
+            yield broken(
+                "mtls-conflict", manifest, "has portLevelMtls, which Istio ignores without a selector"
+            )
+
+
+def _host(manifest: Manifest) -> str:
+    return str(spec(manifest).get("host", ""))
+
+
+def _hosts(route: Manifest) -> list[str]:
+    return [str(host) for host in as_list(spec(route).get("hosts"))]
+
+
+def _targets(route: Manifest) -> list[Document]:
+    """Where a VirtualService sends requests and copies of them."""
+    found: list[Document] = []
+    for way in http(route):
+        found += [as_map(target["destination"]) for target in maps(way.get("route"))]
+        found += [as_map(way["mirror"])] if "mirror" in way else []
+    return found
