@@ -1,7 +1,7 @@
 """What runs a service: Deployments and StatefulSets, from a catalogue entry and settings to plain data."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from components.model import naming
@@ -16,6 +16,7 @@ from components.model.settings import (
     VersionSettings,
 )
 from components.model.traffic import OneOnly, PauseOld, ReplaceWorker, ShadowQueue
+from components.model.types import mebibytes
 
 # Neither root nor 1337, which is the sidecar's own and would let traffic around it.
 APP_USER = 10001
@@ -23,6 +24,7 @@ PRIVILEGED_PORTS = 1024
 PROBE_SECONDS = 2
 DRAIN_SECONDS = 3  # callers' proxies learn within this time that an endpoint is going
 GRACE_SECONDS = 30
+SCRATCH_MEBIBYTES = 128  # what a pod may write outside its data: /tmp and its log
 # The client's first eight bytes; a broker that works answers. A bare connection would prove nothing: the
 # sidecar takes it whether or not there is a broker behind.
 AWAIT_BROKER = (
@@ -123,11 +125,21 @@ def files(service: Service, settings: Settings) -> tuple[Manifest, ...]:
     return (config_map(service.name, settings.namespace, texts, service.name),)
 
 
+def _data_size(service: Service, settings: Settings) -> str:
+    """How much a service may keep; empty where it keeps nothing."""
+    return settings.storage.sizes.get(service.name, service.volume.size) if service.volume else ""
+
+
+def _on_node(service: Service, settings: Settings) -> str:
+    """How much of it lies on the node, and goes with the pod."""
+    return _data_size(service, settings) if settings.storage.kind == "ephemeral" else ""
+
+
 def claims(service: Service, versions: tuple[Running, ...], settings: Settings) -> tuple[Manifest, ...]:
     """What keeps the service's data, one claim for each workload."""
     if service.volume is None or settings.storage.kind == "ephemeral":
         return ()
-    size = settings.storage.sizes.get(service.name, service.volume.size)
+    size = _data_size(service, settings)
     spec: Document = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}}
     if settings.storage.storage_class:
         spec["storageClassName"] = settings.storage.storage_class
@@ -258,11 +270,9 @@ def _await_broker(settings: Settings) -> Document:
 def _volumes(service: Service, one: Running, settings: Settings) -> list[Json]:
     found: list[Json] = [{"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}]
     if service.volume:
-        name = _name(service, one)
-        kept: Document = {"persistentVolumeClaim": {"claimName": name}}
-        size = settings.storage.sizes.get(service.name, service.volume.size)
-        lost: Document = {"emptyDir": {"sizeLimit": size}}
-        found.append({"name": "data", **(lost if settings.storage.kind == "ephemeral" else kept)})
+        size = _on_node(service, settings)
+        kept: Document = {"persistentVolumeClaim": {"claimName": _name(service, one)}}
+        found.append({"name": "data", **({"emptyDir": {"sizeLimit": size}} if size else kept)})
     if service.config:
         found.append({"name": "config", "configMap": {"name": service.name}})
     return found
@@ -286,7 +296,7 @@ def _container(service: Service, one: Running, settings: Settings) -> Document:
         "image": one.own.image or source,
         "imagePullPolicy": "IfNotPresent",
         "env": _env(service, one),
-        "resources": resources(size(service, settings), one.own.resources),
+        "resources": resources(size(service, settings), one.own.resources, _on_node(service, settings)),
         "securityContext": hardened,
         "volumeMounts": _mounts(service),
     }
@@ -321,15 +331,21 @@ def size(service: Service, settings: Settings) -> Size:
     return service.standin_size if settings.images == "standin" else service.size
 
 
-def resources(asked: Size, own: Resources | None = None) -> Document:
-    """Requests and limits. A limit that was not stated keeps its distance to the request."""
+def resources(asked: Size, own: Resources | None = None, on_node: str = "") -> Document:
+    """Requests and limits; `on_node` is what of the data lies on the node itself.
+
+    A limit that was not stated keeps its distance to the request, and a request that was not stated
+    gives way to the limit: Kubernetes refuses one above it.
+    """
     cpu, memory, limit = asked.cpu, asked.memory, asked.limit
     if own:
-        cpu, memory = own.cpu or cpu, own.memory or memory
-        limit = own.memory_limit or (limit if not own.memory else _twice(memory))
+        limit = own.memory_limit or (limit if not own.memory else _twice(own.memory))
+        cpu, memory = own.cpu or cpu, own.memory or min(memory, limit, key=mebibytes)
+    # The node counts an emptyDir as the pod's own, and evicts the pod above its limit.
+    written = SCRATCH_MEBIBYTES + (mebibytes(on_node) if on_node else 0)
     return {
         "requests": {"cpu": cpu, "memory": memory, "ephemeral-storage": "16Mi"},
-        "limits": {"memory": limit, "ephemeral-storage": "128Mi"},
+        "limits": {"memory": limit, "ephemeral-storage": f"{written}Mi"},
     }
 
 
@@ -354,8 +370,3 @@ def _probes(service: Service) -> Document:
         "readinessProbe": {**ready, "periodSeconds": 5, "timeoutSeconds": 3, "failureThreshold": 2},
         "livenessProbe": {**opened, "periodSeconds": 10, "timeoutSeconds": 3, "failureThreshold": 3},
     }
-
-
-def volumes_of(services: Iterator[Service]) -> dict[str, str]:
-    """For each service that keeps data, what it holds, in words."""
-    return {service.name: service.volume.holds for service in services if service.volume}
