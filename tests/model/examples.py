@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any, cast
 
+import pytest
+
 from components.model.catalogue import CATALOGUE
 from components.model.checks import plan_for
 from components.model.explain import parse
+from components.model.findings import RefusedError
+from components.model.manifests import Document, Json
 from components.model.plan import Plan
 from components.model.settings import Settings
 
@@ -72,3 +76,38 @@ def settings(changes: Mapping[str, object] | None = None, base: Node = CANARY) -
 def plan(changes: Mapping[str, object] | None = None, base: Node = CANARY, today: date = TODAY) -> Plan:
     """The checked plan of the changed environment, as of a fixed day."""
     return plan_for(settings(changes, base), OWNER, today)
+
+
+def pick(value: Json, *path: str | int) -> Json:
+    """What is at a path of a document; a path that is not there fails the test."""
+    for step in path:
+        match value, step:
+            case dict(), str() if step in value:
+                value = value[step]
+            case list(), int() if -len(value) <= step < len(value):
+                value = value[step]
+            case _:
+                pytest.fail(f"no {step} in {value}")
+    return value
+
+
+def items(value: Json, *path: str | int) -> list[Document]:
+    """The maps in a list at a path of a document."""
+    found = pick(value, *path)
+    assert isinstance(found, list)
+    assert all(isinstance(one, dict) for one in found)
+    return cast(list[Document], found)
+
+
+def objects(environment: Plan, kind: str) -> dict[str, Document]:
+    """The environment's objects of a kind, by name; a second of the same name fails the test."""
+    found = [one for one in environment.objects() if one.kind == kind]
+    assert len({(one.namespace, one.name) for one in found}) == len(found)
+    return {one.name: one.document() for one in found}
+
+
+def refusals(changes: Mapping[str, object], base: Node = CANARY) -> tuple[str, ...]:
+    """The lines a person reads about the changed environment's settings."""
+    with pytest.raises(RefusedError) as refused:
+        settings(changes, base)
+    return refused.value.lines

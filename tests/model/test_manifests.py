@@ -1,120 +1,64 @@
-"""Pods that a restricted namespace admits, and Services that select every version."""
-
-import json
+"""Services that select every version, accounts without a token, and documents that are copies."""
 
 import pytest
-import yaml
 
 from components.model import manifests
-from components.model.catalogue import CATALOGUE, Kind, Service
-from components.model.manifests import Json
+from components.model.catalogue import CATALOGUE, Service
+from components.model.manifests import Manifest, SecretTemplate
+from components.model.settings import GatewayService
+from tests.model.examples import items, pick
 
 SERVICES = list(CATALOGUE.values())
-
-
-def pick(value: Json, *path: str | int) -> Json:
-    for step in path:
-        match value, step:
-            case dict(), str():
-                value = value[step]
-            case list(), int():
-                value = value[step]
-            case _:
-                pytest.fail(f"no {step} in {value}")
-    return value
-
-
-def pod(service: Service, version: str = "v1") -> Json:
-    document = manifests.deployment(service, version, 1, "pitstop").document()
-    return pick(document, "spec", "template", "spec")
 
 
 def by_name(service: Service) -> str:
     return service.name
 
 
-@pytest.mark.parametrize("service", SERVICES, ids=by_name)
-def test_every_pod_is_what_pod_security_restricted_asks_for(service: Service) -> None:
-    security = pick(pod(service), "securityContext")
-    assert pick(security, "runAsNonRoot") is True
-    assert pick(security, "runAsUser") not in {0, 1337}
-    assert pick(security, "seccompProfile") == {"type": "RuntimeDefault"}
-    assert pick(pod(service), "containers", 0, "securityContext") == {
-        "allowPrivilegeEscalation": False,
-        "capabilities": {"drop": ["ALL"]},
-        "readOnlyRootFilesystem": True,
-    }
-
-
-@pytest.mark.parametrize("service", SERVICES, ids=by_name)
-def test_every_pod_has_its_own_identity_and_no_token(service: Service) -> None:
-    assert pick(pod(service), "serviceAccountName") == service.name
-    assert pick(pod(service), "automountServiceAccountToken") is False
-    account = manifests.service_account(service, "pitstop").document()
-    assert account["automountServiceAccountToken"] is False
-
-
 @pytest.mark.parametrize("service", [one for one in SERVICES if one.ports], ids=by_name)
 def test_a_service_selects_every_version_and_declares_its_protocols(service: Service) -> None:
-    spec = manifests.service_object(service, "pitstop").document()["spec"]
-    assert pick(spec, "selector") == {"app": service.name}
-    ports = pick(spec, "ports")
-    assert isinstance(ports, list)
-    assert [pick(port, "appProtocol") for port in ports] == [port.protocol for port in service.ports]
+    document = manifests.service_object(service, "pitstop").document()
+    assert pick(document, "spec", "selector") == {"app": service.name}
+    assert pick(document, "spec", "type") == "ClusterIP"
+    ports = items(document, "spec", "ports")
+    assert [port["appProtocol"] for port in ports] == [port.protocol for port in service.ports]
+    assert [(port["port"], port["targetPort"]) for port in ports] == [
+        (port.port or port.target, port.target) for port in service.ports
+    ]
 
 
-@pytest.mark.parametrize("service", SERVICES, ids=by_name)
-def test_low_ports_are_allowed_where_they_are_used_and_only_there(service: Service) -> None:
-    low = any(port.target < 1024 for port in service.ports)
-    assert ("sysctls" in str(pick(pod(service), "securityContext"))) == low
+def test_without_a_mesh_a_service_picks_one_version_and_may_be_exposed() -> None:
+    exposed = GatewayService(service="NodePort", nodePort=30080)
+    document = manifests.service_object(CATALOGUE["webapp"], "pitstop", exposed, only="v2").document()
+    assert document["spec"] == {
+        "type": "NodePort",
+        "selector": {"app": "webapp", "version": "2.0"},
+        "ports": [
+            {
+                "name": "http",
+                "port": 7005,
+                "targetPort": 7005,
+                "protocol": "TCP",
+                "appProtocol": "http",
+                "nodePort": 30080,
+            }
+        ],
+    }
+    balanced = manifests.service_object(CATALOGUE["webapp"], "pitstop", GatewayService()).document()
+    assert pick(balanced, "spec", "type") == "LoadBalancer"
+    assert "nodePort" not in str(balanced)
 
 
-@pytest.mark.parametrize("service", SERVICES, ids=by_name)
-def test_no_secret_is_in_a_pod(service: Service) -> None:
-    template = manifests.secret(service, "pitstop")
-    if template:
-        filled = template.filled(dict.fromkeys(template.values_needed(), "s3cr3t!"))
-        assert "s3cr3t!" in str(filled)
-        assert set(filled) == set(service.secret_env)
-    assert "password=" not in json.dumps(pod(service)).lower()
-
-
-def test_liveness_never_asks_for_health() -> None:
-    container = pick(pod(CATALOGUE["customermanagementapi"]), "containers", 0)
-    assert pick(container, "livenessProbe", "tcpSocket", "port") == "http"
-    assert pick(container, "readinessProbe", "httpGet", "path") == "/hc"
-    seconds = pick(container, "startupProbe", "failureThreshold")
-    assert isinstance(seconds, int)
-    assert seconds * manifests.PROBE_SECONDS >= 300
-
-
-def test_readiness_of_the_workshop_api_is_its_port() -> None:
-    container = pick(pod(CATALOGUE["workshopmanagementapi"]), "containers", 0)
-    assert "httpGet" not in str(pick(container, "readinessProbe"))
-
-
-def test_a_singleton_never_runs_twice_during_an_update() -> None:
-    document = manifests.deployment(CATALOGUE["timeservice"], "v1", 1, "pitstop").document()
-    assert pick(document, "spec", "strategy") == {"type": "Recreate"}
-
-
-def test_versions_differ_by_label_selector_and_image() -> None:
-    service = CATALOGUE["customermanagementapi"]
-    first, second = (
-        manifests.deployment(service, version, 1, "pitstop").document() for version in ("v1", "v2")
-    )
-    assert pick(first, "spec", "selector", "matchLabels") == {"app": service.name, "version": "1.0"}
-    assert str(first).replace("-v1", "-v2").replace("'1.0'", "'2.0'").replace(":1.0'", ":2.0'") == str(second)
-
-
-def test_sidecars_count_requests_of_their_own_namespace() -> None:
-    text = manifests.proxy_annotations("pitstop")["proxy.istio.io/config"]
-    assert yaml.safe_load(text) == {
-        "proxyStatsMatcher": {
-            "inclusionRegexps": [
-                r"cluster\.outbound\|[0-9]+\|[^|]*\|[^|]+\.pitstop\.svc\.cluster\.local.*upstream_rq_.*"
-            ]
-        }
+def test_an_account_has_no_token() -> None:
+    assert manifests.service_account("webapp", "pitstop").document() == {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {
+            "name": "webapp",
+            "namespace": "pitstop",
+            "labels": {"app": "webapp", "app.kubernetes.io/part-of": "pitstop"},
+        },
+        "automountServiceAccountToken": False,
     }
 
 
@@ -126,6 +70,34 @@ def test_a_manifest_gives_copies() -> None:
     assert manifest.document()["spec"] != {}
 
 
-@pytest.mark.parametrize("service", [one for one in SERVICES if one.kind is Kind.WORKER], ids=by_name)
-def test_workers_have_no_probe_because_none_could_fail(service: Service) -> None:
-    assert "Probe" not in str(pod(service))
+def test_metadata_says_nothing_that_is_not_set() -> None:
+    assert Manifest("key", "v1", "Namespace", "pitstop").document()["metadata"] == {"name": "pitstop"}
+
+
+def test_a_config_map_holds_files_by_name() -> None:
+    made = manifests.config_map("webapp", "pitstop", {"b.conf": "2", "a.conf": "1"}, "webapp").document()
+    assert made["data"] == {"a.conf": "1", "b.conf": "2"}
+    assert made["kind"] == "ConfigMap"
+
+
+def test_a_secret_is_filled_with_the_values_it_names() -> None:
+    texts = {"both": "user={name};password={word}", "none": "plain"}
+    template = SecretTemplate("key", "webapp", "pitstop", {}, texts)
+    assert template.values_needed() == ("name", "word")
+    assert template.filled({"name": "a", "word": "{b}"}) == {
+        "both": "user=a;password={b}",  # a value's own braces are no names
+        "none": "plain",
+    }
+    assert template.document({"name": "a", "word": "b"})["type"] == "Opaque"
+
+
+def test_a_digest_is_the_contents_own() -> None:
+    assert manifests.digest("a", "b") == manifests.digest("a", "b")
+    different = [manifests.digest(*texts) for texts in (("a", "b"), ("ab",), ("b", "a"), ("a", "b", ""))]
+    assert len(set(different)) == len(different)
+    assert all(len(text) == 8 for text in different)
+
+
+def test_labels_name_the_version_as_images_have_it() -> None:
+    assert manifests.labels("webapp") == {"app": "webapp", "app.kubernetes.io/part-of": "pitstop"}
+    assert manifests.labels("webapp", "v2")["version"] == "2.0"
