@@ -6,7 +6,10 @@ import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from filelock import FileLock
+
 from components.model.catalogue import Secret
+from ops.errors import UserError
 
 CERTIFICATE = {Secret.TLS_CERTIFICATE, Secret.TLS_KEY}
 
@@ -15,7 +18,16 @@ def ensure(path: Path, hosts: Sequence[str]) -> Path:
     """The file of all values; what is in it stays, what is missing is made.
 
     `hosts` are what the certificate is for, where one has to be made.
+
+    Raises:
+        UserError: the file is there and cannot be read.
     """
+    # Of two runs at once, one makes the values and the other finds them.
+    with FileLock(path.with_suffix(".lock")):
+        return _ensure(path, hosts)
+
+
+def _ensure(path: Path, hosts: Sequence[str]) -> Path:
     values = _read(path)
     made = {
         # Capital, small letter and digit for certain: SQL Server refuses a password without them.
@@ -31,11 +43,23 @@ def ensure(path: Path, hosts: Sequence[str]) -> Path:
 
 
 def _read(path: Path) -> dict[str, str]:
+    """What is in the file; a running environment has these values, so none is given up."""
     try:
         content = json.loads(path.read_text())
-    except (OSError, ValueError):
+    except FileNotFoundError:
         return {}
-    return {str(name): str(value) for name, value in content.items()} if isinstance(content, dict) else {}
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, str(error)) from None
+    if not isinstance(content, dict):
+        raise _unreadable(path, "no map")
+    return {str(name): str(value) for name, value in content.items()}
+
+
+def _unreadable(path: Path, reason: str) -> UserError:
+    return UserError(
+        f"{path}: cannot be read ({reason}); the environment that runs has the values in it: restore it, or "
+        "take the environment down and remove it"
+    )
 
 
 def _certificate(hosts: Sequence[str]) -> dict[str, str]:
