@@ -17,12 +17,11 @@ from components.model import naming, routes, stackfile
 from components.model.catalogue import CATALOGUE, callers_of
 from components.model.checks import plan_for
 from components.model.explain import PROJECT
-from components.model.matches import Request
+from components.model.matches import Caller, Request
 from components.model.naming import KUBECONFIG_VARIABLE
 from components.model.plan import Plan
 from components.model.render import render
 from components.model.settings import Settings
-from components.model.traffic import CallerLane
 from localcluster import images
 from localcluster.node.select import Choice, Embedded, External
 from localcluster.tools import charts, toolbox
@@ -187,8 +186,13 @@ def shell(name: str) -> dict[str, str]:
 
 
 def address(environment: Environment, cluster: clusters.Cluster) -> str | None:
-    """Where the webapp is reached from this machine, when it runs on a cluster of our own."""
-    if cluster.http_port is None or "webapp" not in environment.settings.services:
+    """Where the webapp is reached from this machine, when it runs on a cluster of our own.
+
+    Of the gateway's ports only the one for plain HTTP is passed on, and with a certificate that one answers
+    nothing or sends on to HTTPS.
+    """
+    settings = environment.settings
+    if cluster.http_port is None or "webapp" not in settings.services or settings.ingress.tls:
         return None
     return f"http://127.0.0.1:{cluster.http_port}"
 
@@ -223,8 +227,7 @@ def measure_splits(
                 weights=weights,
                 versions={version: naming.version_label(version) for version in weights},
             )
-            lanes = any(isinstance(policy, CallerLane) for policy in settings.services[service].traffic)
-            page = PAGES.get(service) if callers[0] == "webapp" and not lanes else None
+            page = PAGES.get(service) if _shared_alike(settings, service, "webapp") else None
             way_in = (
                 Entrance(url=f"{url}{page}", host=None if host == "*" else host) if url and page else None
             )
@@ -242,6 +245,16 @@ def _unmeasurable(settings: Settings, service: str) -> str:
     if "mirror" in way.extras:
         return "copies of its requests would be counted too"
     return ""
+
+
+def _shared_alike(settings: Settings, service: str, caller: str) -> bool:
+    """Whether a caller's plain GET goes the way of everybody's: no lane, and no fault for this caller."""
+    if caller not in settings.services:
+        return False
+    own, path = settings.services[service], READ_PATHS[service]
+    versions = settings.services[caller].versions
+    ways = [routes.way_of(own, Request("GET", path, caller=Caller(caller, version))) for version in versions]
+    return all(way == routes.way_of(own, Request("GET", path)) for way in ways)
 
 
 def _report(
