@@ -23,6 +23,7 @@ SPLIT = measure.Split(
     service="customermanagementapi",
     port=5100,
     path="/api/customers",
+    caller="webapp",
     weights={"v1": 75, "v2": 25},
     versions={"v1": "1.0", "v2": "2.0"},
 )
@@ -96,7 +97,7 @@ def test_a_page_that_fails_is_one_line(page: str) -> None:
 
 
 def test_the_load_pod_is_admitted_where_only_restricted_pods_are() -> None:
-    job = measure.load_job("measure-1", "pitstop", "fortio:1")
+    job = measure.load_job("measure-1", "pitstop", "fortio:1", "webapp")
     assert job.spec is not None
     pod = job.spec.template.spec
     assert pod is not None
@@ -117,18 +118,30 @@ def test_the_load_pod_is_admitted_where_only_restricted_pods_are() -> None:
 
 
 def test_the_load_pod_ends_by_itself() -> None:
-    job = measure.load_job("measure-1", "pitstop", "fortio:1")
+    job = measure.load_job("measure-1", "pitstop", "fortio:1", "webapp")
     assert job.spec is not None
     assert job.spec.activeDeadlineSeconds == measure.JOB_SECONDS
     assert job.spec.ttlSecondsAfterFinished == measure.JOB_KEPT_SECONDS
 
 
 def test_the_load_pod_keeps_the_counters_that_are_read() -> None:
-    job = measure.load_job("measure-1", "pitstop", "fortio:1")
+    job = measure.load_job("measure-1", "pitstop", "fortio:1", "webapp")
     assert job.spec is not None
     assert job.spec.template.metadata is not None
     assert job.spec.template.metadata.annotations is not None
     assert job.spec.template.metadata.annotations.items() >= measure.STATISTICS.items()
+
+
+def test_the_load_pod_calls_as_the_caller_and_is_sent_none_of_its_requests() -> None:
+    job = measure.load_job("measure-1", "pitstop", "fortio:1", "webapp")
+    assert job.spec is not None
+    template = job.spec.template
+    assert template.spec is not None
+    assert template.spec.serviceAccountName == "webapp"
+    assert template.metadata is not None
+    assert template.metadata.labels is not None
+    assert template.metadata.labels["pitstop.dev/identity"] == "webapp"  # what NetworkPolicies go by
+    assert template.metadata.labels["app"] == "measure"  # what Services select
 
 
 def test_versions_and_subsets() -> None:

@@ -1,0 +1,102 @@
+"""What of an environment can be measured, and where it is reached."""
+
+from pathlib import Path
+
+import pytest
+
+from components.model.explain import parse
+from localcluster.node.select import Embedded
+from ops import environment as environments
+from ops.clusters import Cluster
+from ops.environment import Environment
+from tests.model.examples import Node, plan, raw, settings
+
+API = "services.customermanagementapi"
+SPLIT: Node = {"kind": "split", "weights": {"v1": 75, "v2": 25}}
+
+
+@pytest.mark.parametrize(
+    ("policy", "reason"),
+    [
+        (
+            {"kind": "route", "to": "v2", "methods": ["GET"]},
+            "its policies send GET /api/customers elsewhere (route-1)",
+        ),
+        (
+            {"kind": "fault", "abort": {"percent": 5, "status": 500}, "until": "2099-01-01"},
+            "its requests fail on purpose",
+        ),
+        (
+            {"kind": "mirror", "to": "v2", "percent": 10},
+            "copies of its requests would be counted too",
+        ),
+    ],
+)
+def test_a_split_that_a_plain_request_would_not_show_is_not_measured(policy: Node, reason: str) -> None:
+    environment = settings({f"{API}.traffic": [SPLIT, policy]})
+    assert environments._unmeasurable(environment, "customermanagementapi") == reason
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {"kind": "route", "to": "v2", "headers": {"x-beta": "1"}},
+        {"kind": "route", "to": "v2", "methods": ["POST"]},
+        {"kind": "lane", "caller": "webapp", "callerVersion": "v1", "to": "v2"},
+        {
+            "kind": "fault",
+            "caller": "webapp",
+            "abort": {"percent": 5, "status": 500},
+            "until": "2099-01-01",
+        },
+        {"kind": "mirror", "to": "v2", "percent": 10, "methods": ["HEAD"]},
+        {"kind": "retries", "attempts": 2, "perTry": "2s"},
+    ],
+    ids=lambda policy: str(policy["kind"]),
+)
+def test_a_split_beside_what_concerns_others_is_measured(policy: Node) -> None:
+    environment = settings({f"{API}.traffic": [SPLIT, policy]})
+    assert environments._unmeasurable(environment, "customermanagementapi") == ""
+
+
+ABORT: Node = {"kind": "fault", "abort": {"percent": 5, "status": 500}, "until": "2099-01-01"}
+LANE: Node = {"kind": "lane", "callerVersion": "v1", "to": "v2"}
+
+
+@pytest.mark.parametrize(
+    ("policies", "alike"),
+    [
+        ([], True),
+        ([{"kind": "route", "to": "v2", "headers": {"x-beta": "1"}}], True),
+        ([LANE | {"caller": "webapp"}], False),
+        ([ABORT | {"caller": "webapp"}], False),
+        ([ABORT | {"caller": "webapp", "methods": ["POST"]}], True),
+        ([ABORT | {"headers": {"x-beta": "1"}}], True),
+    ],
+)
+def test_pages_show_the_split_only_where_their_own_requests_follow_it(
+    policies: list[Node], alike: bool
+) -> None:
+    environment = settings({f"{API}.traffic": [SPLIT, *policies]})
+    assert environments._shared_alike(environment, "customermanagementapi", "webapp") is alike
+    assert not environments._shared_alike(environment, "customermanagementapi", "timeservice")
+
+
+def environment(changes: Node) -> Environment:
+    return Environment("test", parse(raw(changes)), Embedded(), plan(changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "port", "address"),
+    [
+        ({}, 30080, "http://127.0.0.1:30080"),
+        ({}, None, None),
+        ({"services": {"mailserver": {}}}, 30080, None),
+        # The port for plain HTTP sends on to HTTPS then, or is closed.
+        ({"ingress.tls": {"kind": "values"}}, 30080, None),
+        ({"ingress.tls": {"kind": "secret", "name": "mine", "redirect": False}}, 30080, None),
+    ],
+)
+def test_where_the_webapp_is_reached(changes: Node, port: int | None, address: str | None) -> None:
+    cluster = Cluster(Path("/kubeconfig"), None, port, ours=True)
+    assert environments.address(environment(changes), cluster) == address
