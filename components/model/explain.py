@@ -74,8 +74,16 @@ def parse(raw: Raw) -> Settings:
 
 def findings(error: ValidationError, raw: Raw) -> list[Finding]:
     """One finding for each thing pydantic reports, without repeats."""
-    found = [_finding(details, raw) for details in error.errors(include_url=False, include_input=True)]
+    errors = error.errors(include_url=False, include_input=True)
+    found = [_finding(details, raw) for details in errors if not _follows(details, errors)]
     return list(dict.fromkeys(found))
+
+
+def _follows(details: ErrorDetails, errors: Sequence[ErrorDetails]) -> bool:
+    """Whether a list counts as too short only because what is in it is wrong, which is said already."""
+    loc = details["loc"]
+    inside = [other for other in errors if other["loc"][: len(loc)] == loc and len(other["loc"]) > len(loc)]
+    return details["type"] == "too_short" and bool(inside)
 
 
 def key_path(parts: Keys) -> str:
