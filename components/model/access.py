@@ -7,7 +7,7 @@ knows nothing it does not need (Sidecar, ServiceEntry). Each starts from nothing
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from components.model import istio, naming
+from components.model import istio, naming, pods
 from components.model.catalogue import CATALOGUE, MAIL, SQL, Kind, Port, Service
 from components.model.manifests import Document, Json, Manifest, digest, labels
 from components.model.naming import DATABASE_INIT, IDENTITY_LABEL
@@ -197,9 +197,9 @@ def _plain_management(namespace: str) -> Manifest:
 def scaled_by_queue(settings: Settings) -> bool:
     """Whether anything asks the broker how long its queues are."""
     return any(
-        version.scaling is not None and version.scaling.kind == "queue"
-        for own in settings.services.values()
-        for version in own.versions.values()
+        one.scaler == "queue"
+        for name, own in settings.services.items()
+        for one in pods.running(CATALOGUE[name], own)
     )
 
 

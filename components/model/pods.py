@@ -52,6 +52,12 @@ class Running:
     queue: str = ""  # another than the service's own
     env: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def scaler(self) -> str:
+        """By what its pods are scaled; empty where their number is fixed, or nothing."""
+        scaling = None if self.fixed or self.replicas == 0 else self.own.scaling
+        return scaling.kind if scaling else ""
+
 
 def running(service: Service, own: ServiceSettings) -> tuple[Running, ...]:
     """The versions that have a workload, as the service's kind and release strategy say."""
@@ -93,7 +99,7 @@ def _replicas(own: VersionSettings) -> int | None:
 def secret(service: Service, versions: tuple[Running, ...], settings: Settings) -> SecretTemplate | None:
     """The Secret with the texts this service alone may read."""
     texts = {key: text for one in versions for key, (_, text) in _secret_env(service, one).items()}
-    if any(one.own.scaling and one.own.scaling.kind == "queue" for one in versions):
+    if any(one.scaler == "queue" for one in versions):
         host = naming.host("rabbitmq", settings.namespace)
         texts["scaler"] = f"http://{BROKER_USER}:{{{Secret.RABBITMQ}}}@{host}:15672/%2F"
     if not texts:

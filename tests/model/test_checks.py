@@ -1,192 +1,588 @@
-"""Every check has an environment or a plan it refuses, and lets the sound one pass."""
+"""Every check over settings refuses an environment nothing else refuses, and what its message proposes passes."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
 
 import pytest
 
-from components.model import manifests
-from components.model.catalogue import CATALOGUE
-from components.model.checks import check_plan, check_settings
+from components.model.checks import SETTINGS, check_plan, check_settings, plan_for
+from components.model.checks.capacity import LOADED_CONTEXTS
 from components.model.findings import RefusedError
-from components.model.manifests import Document, Json, Manifest
-from components.model.plan import Plan
-from tests.model.examples import REMOVE, plan, settings
+from components.model.settings import Settings
+from ops.clusters import LOADERS
+from tests.model.everything import EVERYTHING
+from tests.model.examples import CANARY, OWNER, REMOVE, TODAY, WHOLE, Node, plan, raw, settings
 
-REFUSED: dict[str, tuple[dict[str, object], str]] = {
-    "need-missing": (
+Changes = Mapping[str, object]
+API = "services.customermanagementapi"
+WEB = "services.webapp"
+CARS = "services.vehiclemanagementapi"
+NOTES = "services.notificationservice"
+PAIR: Node = {"v1": {}, "v2": {}}
+SPLIT: Node = {"kind": "split", "weights": {"v1": 75, "v2": 25}}
+BLUE: Node = {"kind": "bluegreen", "live": "v1"}
+ABORT: Node = {"percent": 25, "status": 500}
+DELAY: Node = {"percent": 25, "duration": "2s"}
+FAULT: Node = {"kind": "fault", "abort": ABORT, "until": "2026-12-31"}
+RETRIES: Node = {"kind": "retries", "attempts": 2, "perTry": "4s"}
+BREAKER: Node = {"kind": "circuitbreaker", "outliers": {}}
+SHADOW: Node = {"kind": "shadow", "live": "v1", "shadow": "v2"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """An environment, what is changed in it, what is said about that, and what the saying proposes."""
+
+    broken: Changes
+    line: str
+    fixed: Changes
+    base: Node = field(default_factory=lambda: CANARY)
+
+
+SERVICES = {
+    "need-missing": Case(
         {"services.sqlserver": REMOVE},
-        (
-            "pitstop:services.sqlserver: required because customermanagementapi does not start without it, "
-            "e.g. sqlserver: {}"
-        ),
+        "pitstop:services.sqlserver: required because customermanagementapi does not start without it, "
+        "e.g. sqlserver: {}",
+        {"services.sqlserver": {}},
     ),
-    "no-requests": (
-        {"services.timeservice": {"traffic": {"kind": "bluegreen", "live": "v1"}}},
-        (
-            "pitstop:services.timeservice.traffic = bluegreen: timeservice takes no requests the mesh could "
-            "route; remove the key"
-        ),
+    "no-requests": Case(
+        {"services.timeservice": {"traffic": [BLUE]}},
+        "pitstop:services.timeservice.traffic = bluegreen: timeservice takes no requests the mesh could "
+        "route; remove the key; a worker has release",
+        {"services.timeservice": {"release": {"kind": "one", "live": "v1"}}},
     ),
-    "one-version": (
+    "no-queue": Case(
+        {f"{WEB}.release": {"kind": "pause", "live": "v1"}},
+        "pitstop:services.webapp.release = pause: webapp takes no events from a queue; remove the key",
+        {f"{WEB}.release": REMOVE},
+    ),
+    "one-version": Case(
         {"services.sqlserver": {"versions": {"v2": {}}}},
-        (
-            "pitstop:services.sqlserver.versions = v2: sqlserver keeps data and has one version; "
-            "valid: versions: {v1: {}}"
-        ),
+        "pitstop:services.sqlserver.versions = v2: sqlserver keeps data and has one version; "
+        "valid: versions: {v1: {}}",
+        {"services.sqlserver": {"versions": {"v1": {}}}},
     ),
-    "singleton": (
+    "singleton": Case(
         {"services.rabbitmq": {"versions": {"v1": {"replicas": 2}}}},
         "pitstop:services.rabbitmq.versions.v1.replicas = 2: rabbitmq must never run twice; valid: 1",
+        {"services.rabbitmq.versions.v1.replicas": 1},
+    ),
+    "singleton, by its release": Case(
+        {
+            "services.auditlogservice": {
+                "versions": {"v1": {"replicas": 2}},
+                "release": {"kind": "one", "live": "v1"},
+            }
+        },
+        "pitstop:services.auditlogservice.versions.v1.replicas = 2: auditlogservice must never run twice; valid: 1",
+        {"services.auditlogservice.versions.v1.replicas": 1},
+    ),
+    "singleton-release": Case(
+        {"services.timeservice": {"versions": PAIR, "release": {"kind": "replace", "live": "v2"}}},
+        "pitstop:services.timeservice.release.kind = replace: timeservice must never run twice, not even for a "
+        "moment; valid: one, e.g. {kind: one, live: v1}",
+        {"services.timeservice.release": {"kind": "one", "live": "v1"}},
+    ),
+    "undecided": Case(
+        {f"{API}.traffic": REMOVE},
+        f"pitstop:{API}.traffic: required when there are several versions (v1, v2), "
+        "e.g. [{kind: bluegreen, live: v1}]",
+        {f"{API}.traffic": [BLUE]},
+    ),
+    "undecided, a worker": Case(
+        {"services.auditlogservice": {"versions": PAIR}},
+        "pitstop:services.auditlogservice.release: required when there are several versions (v1, v2), "
+        "e.g. {kind: replace, live: v1}",
+        {"services.auditlogservice.release": {"kind": "replace", "live": "v1"}},
+    ),
+    "undecided, a worker alone": Case(
+        {"services.timeservice": {"versions": PAIR}},
+        "pitstop:services.timeservice.release: required when there are several versions (v1, v2), "
+        "e.g. {kind: one, live: v1}",
+        {"services.timeservice.release": {"kind": "one", "live": "v1"}},
+    ),
+    "mesh-needed": Case(
+        {"mesh": {"kind": "none"}},
+        f"pitstop:{API}.traffic[0].kind = split: needs a mesh and mesh.kind is none; valid without: bluegreen",
+        {f"{API}.traffic[0]": BLUE},
+    ),
+    "mesh-needed, hosts": Case(
+        {"mesh": {"kind": "none"}, f"{API}.traffic": [BLUE], "ingress.hosts": ["a.example.org"]},
+        "pitstop:ingress.hosts = a.example.org: needs a mesh and mesh.kind is none; "
+        'valid without: hosts: ["*"]',
+        {"ingress.hosts": ["*"]},
+    ),
+    "mesh-needed, TLS": Case(
+        {"mesh": {"kind": "none"}, f"{API}.traffic": [BLUE], "ingress.tls": {"kind": "values"}},
+        "pitstop:ingress.tls = values: needs a mesh and mesh.kind is none; remove the key",
+        {"ingress.tls": REMOVE},
+    ),
+    "mesh-needed, egress": Case(
+        {
+            "mesh": {"kind": "none"},
+            f"{API}.traffic": [BLUE],
+            "egress": [{"host": "a.example.org", "callers": ["webapp"]}],
+        },
+        "pitstop:egress = a.example.org: needs a mesh and mesh.kind is none; remove the key",
+        {"egress": REMOVE},
     ),
 }
+ROUTES = {
+    "policy-twice": Case(
+        {f"{WEB}.traffic": [{"kind": "timeout", "duration": "5s"}, {"kind": "timeout", "duration": "9s"}]},
+        "pitstop:services.webapp.traffic[1].kind = timeout: traffic[0] is one already and one is enough; "
+        "remove one of them",
+        {f"{WEB}.traffic[1]": REMOVE},
+    ),
+    "policy-contradicts": Case(
+        {f"{API}.traffic[1]": BLUE},
+        f"pitstop:{API}.traffic[1].kind = bluegreen: traffic[0] is a split already; remove one of them",
+        {f"{API}.traffic[1]": REMOVE},
+    ),
+    "route-unreachable": Case(
+        {
+            f"{API}.traffic[1]": {"kind": "route", "to": "v2", "headers": {"x-team": {"prefix": "a"}}},
+            f"{API}.traffic[2]": {"kind": "route", "to": "v1", "headers": {"x-team": "audit"}},
+        },
+        f"pitstop:{API}.traffic[2].kind = route: gets no request, traffic[1] takes them all; "
+        "list it earlier, or ask that one for something more",
+        {f"{API}.traffic[1].methods": ["GET"]},
+    ),
+    "route-unreachable, a lane": Case(
+        {
+            f"{API}.traffic[1]": {"kind": "lane", "caller": "webapp", "callerVersion": "v1", "to": "v2"},
+            f"{API}.traffic[2]": {"kind": "lane", "caller": "webapp", "callerVersion": "v1", "to": "v1"},
+        },
+        f"pitstop:{API}.traffic[2].kind = lane: gets no request, traffic[1] takes them all; "
+        "list it earlier, or ask that one for something more",
+        {f"{API}.traffic[2]": REMOVE},
+    ),
+    "conditions-meet": Case(
+        {
+            f"{API}.traffic[1]": {"kind": "route", "to": "v2", "headers": {"x-team": {"prefix": "b"}}},
+            f"{API}.traffic[2]": FAULT | {"headers": {"x-team": {"regex": "b[0-9]+"}}},
+        },
+        f"pitstop:{API}.traffic[2]: asks for another pattern of the same text than traffic[1], and one "
+        "route cannot ask for both; valid: the same pattern or exact texts, e.g. {exact: beta}",
+        {f"{API}.traffic[2].headers.x-team": {"exact": "beta"}},
+    ),
+    "lane-caller": Case(
+        {f"{API}.traffic[1]": {"kind": "lane", "caller": "timeservice", "callerVersion": "v1", "to": "v2"}},
+        f"pitstop:{API}.traffic[1].caller = timeservice: timeservice does not call customermanagementapi; "
+        "valid: webapp",
+        {f"{API}.traffic[1].caller": "webapp"},
+    ),
+    "lane-caller, its version": Case(
+        {f"{API}.traffic[1]": {"kind": "lane", "caller": "webapp", "callerVersion": "v2", "to": "v2"}},
+        f"pitstop:{API}.traffic[1].callerVersion = v2: webapp has no such version; valid: v1",
+        {f"{API}.traffic[1].callerVersion": "v1"},
+    ),
+    "lane-caller, nobody calls": Case(
+        {f"{WEB}.traffic": [{"kind": "lane", "caller": "webapp", "callerVersion": "v1", "to": "v1"}]},
+        "pitstop:services.webapp.traffic[0].caller = webapp: webapp does not call webapp; "
+        "no service of this environment does; remove it",
+        {f"{WEB}.traffic[0]": REMOVE},
+    ),
+    "mirror-writes": Case(
+        {
+            f"{API}.traffic": [
+                BLUE,
+                {"kind": "mirror", "to": "v2", "percent": 10, "methods": ["GET", "POST"]},
+            ]
+        },
+        f"pitstop:{API}.traffic[1].methods = GET, POST: a copy of POST would write twice, versions share one "
+        "database; valid: GET, HEAD, OPTIONS, e.g. methods: [GET]",
+        {f"{API}.traffic[1].methods": ["GET"]},
+    ),
+    "mirror-live": Case(
+        {f"{API}.traffic[1]": {"kind": "mirror", "to": "v2", "percent": 10}},
+        f"pitstop:{API}.traffic[1].to = v2: gets 25 % of the requests itself; "
+        "valid: a version with a weight of 0",
+        {f"{API}.traffic[0].weights": {"v1": 100, "v2": 0}},
+    ),
+    "mirror-live, another is dark": Case(
+        {f"{API}.traffic": [BLUE, {"kind": "mirror", "to": "v1", "percent": 10}]},
+        f"pitstop:{API}.traffic[1].to = v1: gets 100 % of the requests itself; valid: v2",
+        {f"{API}.traffic[1].to": "v2"},
+    ),
+    "faults-forbidden": Case(
+        {"guardrails": {"faults": False}, f"{API}.traffic[1]": FAULT},
+        f"pitstop:{API}.traffic[1].kind = fault: guardrails.faults is false; remove the policy, "
+        "or allow it: guardrails: {faults: true}",
+        {"guardrails": {"faults": True}},
+    ),
+    "fault-expired": Case(
+        {f"{API}.traffic[1]": FAULT | {"until": "2026-11-24"}},
+        f"pitstop:{API}.traffic[1].until = 2026-11-24: that day is over; remove the fault or move the day, "
+        "e.g. until: 2026-12-09",
+        {f"{API}.traffic[1].until": "2026-12-09"},
+    ),
+    "fault-caller": Case(
+        {f"{API}.traffic[1]": FAULT | {"caller": "invoiceservice"}},
+        f"pitstop:{API}.traffic[1].caller = invoiceservice: invoiceservice does not call customermanagementapi; "
+        "valid: webapp",
+        {f"{API}.traffic[1].caller": "webapp"},
+    ),
+    "fault-caller, not there": Case(
+        {WEB: REMOVE, f"{API}.traffic[1]": FAULT | {"caller": "webapp"}},
+        f"pitstop:{API}.traffic[1].caller = webapp: webapp does not call customermanagementapi; "
+        "no service of this environment does; remove it",
+        {f"{API}.traffic[1].caller": REMOVE},
+    ),
+    "faults-overlap": Case(
+        {
+            f"{API}.traffic[1]": FAULT | {"methods": ["GET", "POST"]},
+            f"{API}.traffic[2]": FAULT | {"headers": {"x-chaos": "drill"}},
+        },
+        f"pitstop:{API}.traffic[2].abort: traffic[1] has one for some of the same requests; valid: conditions "
+        "that exclude each other, e.g. methods: [GET] here and methods: [POST] there",
+        {f"{API}.traffic[1].methods": ["POST"], f"{API}.traffic[2].methods": ["GET"]},
+    ),
+    "fault-retries": Case(
+        {f"{API}.traffic[1]": FAULT, f"{API}.traffic[2]": RETRIES},
+        f"pitstop:{API}.traffic[2].kind = retries: traffic[1] is a fault for all of these requests and retries "
+        "never cover injected faults; remove one of the two, or narrow the fault, e.g. headers: {x-chaos: drill}",
+        {f"{API}.traffic[1].headers": {"x-chaos": "drill"}},
+    ),
+    "fault-retries, the same methods": Case(
+        {f"{API}.traffic[1]": FAULT | {"methods": ["GET", "HEAD"]}, f"{API}.traffic[2]": RETRIES},
+        f"pitstop:{API}.traffic[2].kind = retries: traffic[1] is a fault for all of these requests and retries "
+        "never cover injected faults; remove one of the two, or narrow the fault, e.g. headers: {x-chaos: drill}",
+        {f"{API}.traffic[1].methods": ["GET"]},
+    ),
+    "fault-timeout": Case(
+        {f"{API}.traffic[1]": FAULT, f"{API}.traffic[2]": {"kind": "timeout", "duration": "5s"}},
+        f"pitstop:{API}.traffic[2].kind = timeout: traffic[1] is a fault for all of these requests and Istio "
+        "gives them no timeout; remove one of the two, or narrow the fault, e.g. headers: {x-chaos: drill}",
+        {f"{API}.traffic[1].headers": {"x-chaos": "drill"}},
+    ),
+    "access-caller": Case(
+        {f"{API}.traffic[1]": {"kind": "access", "callers": ["webapp", "logserver"]}},
+        f"pitstop:{API}.traffic[1].callers[1] = logserver: logserver does not call customermanagementapi; "
+        "valid: webapp",
+        {f"{API}.traffic[1].callers": ["webapp"]},
+    ),
+    "access-outsider": Case(
+        {f"{API}.traffic[1]": {"kind": "access", "outsiders": ["pitstop/webapp"]}},
+        f"pitstop:{API}.traffic[1].outsiders[0] = pitstop/webapp: is in this environment, where the call graph "
+        "decides who calls customermanagementapi; valid: callers: [webapp]",
+        {f"{API}.traffic[1]": {"kind": "access", "callers": ["webapp"]}},
+    ),
+}
+RESILIENCE = {
+    "retry-writes": Case(
+        {f"{API}.traffic[1]": RETRIES | {"methods": ["GET", "POST"]}},
+        f"pitstop:{API}.traffic[1].on = connect-failure, refused-stream, gateway-error: after gateway-error a "
+        "POST may have been carried out; valid for it: connect-failure, refused-stream, reset-before-request, "
+        "e.g. on: [connect-failure]",
+        {f"{API}.traffic[1].on": ["connect-failure"]},
+    ),
+    "retry-time": Case(
+        {f"{API}.traffic[1]": RETRIES | {"perTry": "6s"}},
+        f"pitstop:{API}.traffic[1].perTry = 6s: 3 tries must fit into the timeout of 15s; valid: at most 5s, "
+        "e.g. perTry: 5s",
+        {f"{API}.traffic[1].perTry": "5s"},
+    ),
+    "retry-time, a timeout of its own": Case(
+        {f"{API}.traffic[1]": RETRIES, f"{API}.traffic[2]": {"kind": "timeout", "duration": "10s"}},
+        f"pitstop:{API}.traffic[1].perTry = 4s: 3 tries must fit into the timeout of 10s; "
+        "valid: at most 3333ms, e.g. perTry: 3333ms",
+        {f"{API}.traffic[1].perTry": "3333ms"},
+    ),
+    "retry-budget": Case(
+        {f"{API}.traffic[1]": RETRIES | {"attempts": 3, "perTry": "1s"}},
+        f"pitstop:{API}.traffic[1].attempts = 3: makes up to 24 tries at customermanagementapi of one request, "
+        "guardrails.retryBudget is 20; valid: at most 2, e.g. attempts: 2",
+        {f"{API}.traffic[1].attempts": 2},
+    ),
+    "retry-budget, the way in": Case(
+        {f"{WEB}.traffic": [RETRIES | {"attempts": 3, "perTry": "1s"}]},
+        "pitstop:services.webapp.traffic[0].attempts = 3: makes up to 24 tries at customermanagementapi of one "
+        "request, guardrails.retryBudget is 20; valid: at most 2, e.g. attempts: 2",
+        {f"{WEB}.traffic[0].attempts": 2},
+        WHOLE,
+    ),
+    "retry-budget, both": Case(
+        {f"{WEB}.traffic": [RETRIES], f"{API}.traffic[1]": RETRIES},
+        f"pitstop:{API}.traffic[1].attempts = 2: makes up to 54 tries at customermanagementapi of one request, "
+        "guardrails.retryBudget is 20; remove these retries",
+        {f"{API}.traffic[1]": REMOVE},
+    ),
+    "retry-budget, less than the services try": Case(
+        {"guardrails": {"retryBudget": 5}},
+        "pitstop:guardrails.retryBudget = 5: the services themselves try 6 times; valid: at least that, "
+        "e.g. retryBudget: 6",
+        {"guardrails": {"retryBudget": 6}},
+        WHOLE,
+    ),
+    "timeout-chain": Case(
+        {
+            f"{WEB}.traffic": [{"kind": "timeout", "duration": "5s"}],
+            f"{API}.traffic[1]": {"kind": "timeout", "duration": "6s"},
+        },
+        f"pitstop:{API}.traffic[1].duration = 6s: whoever calls webapp waits 5s only; valid: at most that, "
+        "e.g. duration: 5s",
+        {f"{API}.traffic[1].duration": "5s"},
+    ),
+    "timeout-chain, the default": Case(
+        {f"{API}.traffic[1]": {"kind": "timeout", "duration": "1m"}},
+        f"pitstop:{API}.traffic[1].duration = 1m: whoever calls webapp waits 15s only; valid: at most that, "
+        "e.g. duration: 15s",
+        {f"{WEB}.traffic": [{"kind": "timeout", "duration": "60s"}]},
+    ),
+    "outlier-alone": Case(
+        {f"{API}.versions": {"v1": {"replicas": 2}, "v2": {}}, f"{API}.traffic[1]": BREAKER},
+        f"pitstop:{API}.versions.v2.replicas = 1: traffic[1].outliers can leave out a pod only where there is "
+        "another; valid: 2 or more, e.g. replicas: 2",
+        {f"{API}.versions.v2.replicas": 2},
+    ),
+    "outlier-alone, scaled": Case(
+        {f"{WEB}": {"versions": {"v1": {"scaling": {"kind": "cpu", "min": 1, "max": 3}}}, "traffic": [BREAKER]}},
+        f"pitstop:{WEB}.versions.v1.scaling.min = 1: traffic[0].outliers can leave out a pod only where there is "
+        "another; valid: 2 or more, e.g. min: 2",
+        {f"{WEB}.versions.v1.scaling.min": 2},
+    ),
+    "outlier-percent": Case(
+        {f"{WEB}": {"versions": {"v1": {"replicas": 3}}, "traffic": [BREAKER | {"outliers": {"maxPercent": 33}}]}},
+        "pitstop:services.webapp.traffic[0].outliers.maxPercent = 33: is less than one of 3 pods; "
+        "valid: 34 to 99, e.g. maxPercent: 34",
+        {f"{WEB}.traffic[0].outliers.maxPercent": 34},
+    ),
+    "outlier-percent, all": Case(
+        {f"{WEB}": {"versions": {"v1": {"replicas": 2}}, "traffic": [BREAKER | {"outliers": {"maxPercent": 100}}]}},
+        "pitstop:services.webapp.traffic[0].outliers.maxPercent = 100: would leave out every pod; "
+        "valid: 50 to 99, e.g. maxPercent: 50",
+        {f"{WEB}.traffic[0].outliers.maxPercent": 50},
+    ),
+    "affinity-split": Case(
+        {f"{API}.traffic[1]": {"kind": "affinity", "header": "x-user"}},
+        f"pitstop:{API}.traffic[1].kind = affinity: each request draws its version anew (v1, v2), so callers "
+        "would change pods; valid: all to one, e.g. {kind: bluegreen, live: v1}",
+        {f"{API}.traffic[0]": BLUE},
+    ),
+}
+CAPACITY = {
+    "scaling-kind": Case(
+        {f"{API}.versions.v1.scaling": {"kind": "queue", "max": 4}},
+        f"pitstop:{API}.versions.v1.scaling.kind = queue: customermanagementapi takes nothing from a queue; "
+        "valid: cpu, e.g. {kind: cpu, max: 4}",
+        {f"{API}.versions.v1.scaling": {"kind": "cpu", "max": 4}},
+    ),
+    "scaling-kind, alone": Case(
+        {"services.timeservice": {"versions": {"v1": {"scaling": {"kind": "cpu", "max": 4}}}}},
+        "pitstop:services.timeservice.versions.v1.scaling = cpu: timeservice must never run twice; "
+        "remove the key, valid: replicas: 1",
+        {"services.timeservice.versions.v1": {"replicas": 1}},
+    ),
+    "storage-one-pod": Case(
+        {"services.auditlogservice": {"versions": {"v1": {"replicas": 2}}}},
+        "pitstop:services.auditlogservice.versions.v1.replicas = 2: one volume keeps the audit log and one pod "
+        "can have it; valid: 1",
+        {"services.auditlogservice.versions.v1.replicas": 1},
+    ),
+    "storage-one-pod, scaled": Case(
+        {"services.auditlogservice": {"versions": {"v1": {"scaling": {"kind": "queue", "max": 3}}}}},
+        "pitstop:services.auditlogservice.versions.v1.scaling.max = 3: one volume keeps the audit log and one "
+        "pod can have it; valid: 1",
+        {"storage": {"kind": "ephemeral"}},
+    ),
+    "image-moves": Case(
+        {f"{WEB}.versions": {"v1": {"image": "localhost:5000/webapp:latest"}}},
+        "pitstop:services.webapp.versions.v1.image = localhost:5000/webapp:latest: may change; valid: a tag "
+        "other than latest, or a digest, e.g. localhost:5000/webapp:1.0",
+        {f"{WEB}.versions.v1.image": "localhost:5000/webapp:1.0"},
+    ),
+    "image-moves, no tag": Case(
+        {f"{WEB}.versions": {"v1": {"image": "localhost:5000/webapp"}}},
+        "pitstop:services.webapp.versions.v1.image = localhost:5000/webapp: may change; valid: a tag "
+        "other than latest, or a digest, e.g. localhost:5000/webapp:1.0",
+        {f"{WEB}.versions.v1.image": f"localhost:5000/webapp@sha256:{'0' * 64}"},
+    ),
+    "images-local": Case(
+        {"cluster": {"kind": "kubeconfig", "context": "aks-one"}},
+        "pitstop:images = standin: only contexts kind-*, k3d-*, docker-desktop can load them and this is aks-one; "
+        "valid: upstream or a registry, e.g. ghcr.io/acme/pitstop",
+        {"images": "ghcr.io/acme/pitstop"},
+    ),
+    "quota-small": Case(
+        {"quota": {"cpu": "1", "memory": "991Mi", "pods": 20}},
+        # five pods, the job that prepares databases, and one more; a sidecar in each
+        "pitstop:quota.memory = 991Mi: an update of this environment needs 992Mi; valid: at least that, "
+        "e.g. memory: 992Mi",
+        {"quota.memory": "992Mi"},
+    ),
+    "quota-small, pods": Case(
+        {"quota": {"cpu": "1", "memory": "1Gi", "pods": 6}},
+        "pitstop:quota.pods = 6: an update of this environment needs 7; valid: at least that, e.g. pods: 7",
+        {"quota.pods": 7},
+    ),
+    "quota-small, a larger mesh": Case(
+        {"quota": {"cpu": "799m", "memory": "4Gi", "pods": 20}, "mesh": {"kind": "helm"}},
+        "pitstop:quota.cpu = 799m: an update of this environment needs 810m; valid: at least that, "
+        "e.g. cpu: 810m",
+        {"quota.cpu": "810m"},
+    ),
+}
+OUTSIDE = {
+    "namespace-taken": Case(
+        {"namespace": "istio-ingress"},
+        "pitstop:namespace = istio-ingress: belongs to the cluster or the mesh; valid: one of its own, "
+        "e.g. pitstop",
+        {"namespace": "pitstop"},
+    ),
+    "namespace-taken, another's mesh": Case(
+        {"namespace": "aks-istio-system"},
+        "pitstop:namespace = aks-istio-system: belongs to the cluster or the mesh; valid: one of its own, "
+        "e.g. pitstop",
+        {"namespace": "pitstop"},
+        EVERYTHING,
+    ),
+    "host-twice": Case(
+        {"ingress.hosts": ["a.example.org", "b.example.org", "a.example.org"]},
+        "pitstop:ingress.hosts[2] = a.example.org: is listed already; remove it",
+        {"ingress.hosts[2]": REMOVE},
+    ),
+    "host-star-tls": Case(
+        {"ingress.hosts": ["*"]},
+        "pitstop:ingress.hosts[0] = *: no certificate is for every host; valid: the names it is for, "
+        "e.g. pitstop.example.org",
+        {"ingress.hosts": ["pitstop.example.org"]},
+        EVERYTHING,
+    ),
+    "egress-caller": Case(
+        {"egress": [{"host": "a.example.org", "callers": ["invoiceservice"]}]},
+        "pitstop:egress[0].callers[0] = invoiceservice: is not in this environment; valid: "
+        "customermanagementapi, rabbitmq, sqlserver, webapp",
+        {"egress[0].callers": ["webapp"]},
+    ),
+    "egress-inside": Case(
+        {"egress": [{"host": "webapp.pitstop.svc", "callers": ["webapp"]}]},
+        "pitstop:egress[0].host = webapp.pitstop.svc: is webapp of this environment, which the call graph lets "
+        "callers reach; remove the entry",
+        {"egress": []},
+    ),
+    "egress-twice": Case(
+        {"egress": [{"host": "a.example.org", "callers": [name]} for name in ("webapp", "customermanagementapi")]},
+        "pitstop:egress[1].host = a.example.org:443: egress[0] is the same already; remove one, callers is a list",
+        {"egress": [{"host": "a.example.org", "callers": ["webapp", "customermanagementapi"]}]},
+    ),
+    "egress-blurred": Case(
+        {
+            "egress": [
+                {"host": "a.example.org", "protocol": "TLS", "callers": ["webapp"]},
+                {"host": "b.example.org", "protocol": "TCP", "callers": ["webapp"]},
+            ]
+        },
+        "pitstop:egress[1].port = 443: egress[0] has this port too, and TCP names no host; valid: another port, "
+        "or a protocol that names one for both, e.g. protocol: TLS",
+        {"egress[1].protocol": "TLS"},
+    ),
+    "shadow-hosts": Case(
+        {f"{NOTES}.release.sqlHost": REMOVE},
+        f"pitstop:{NOTES}.release.sqlHost: required, or sqlserver would get everything twice, "
+        "e.g. sqlHost: sqlserver.example.org",
+        {f"{NOTES}.release.sqlHost": "shadow-sql.example.org"},
+        EVERYTHING,
+    ),
+    "shadow-hosts, the live one's": Case(
+        {f"{NOTES}.release.mailHost": "MailServer.pitstop.svc.cluster.local."},
+        f"pitstop:{NOTES}.release.mailHost = MailServer.pitstop.svc.cluster.local.: is the live version's, which "
+        "would get everything twice; valid: another, e.g. mailHost: mailserver.example.org",
+        {f"{NOTES}.release.mailHost": "shadow-mail.example.org"},
+        EVERYTHING,
+    ),
+    "shadow-hosts, no use": Case(
+        {"services.auditlogservice": {"versions": PAIR, "release": SHADOW | {"sqlHost": "a"}}},
+        "pitstop:services.auditlogservice.release.sqlHost = a: auditlogservice has no use for one; remove the key",
+        {"services.auditlogservice.release.sqlHost": REMOVE},
+    ),
+    "shadow-egress": Case(
+        {"egress[0]": {"host": "shadow-sql.example.org", "port": 1433, "callers": ["invoiceservice"]}},
+        f"pitstop:{NOTES}.release.sqlHost = shadow-sql.example.org: egress does not let notificationservice call "
+        "it; e.g. egress: [{host: shadow-sql.example.org, port: 1433, protocol: TCP, callers: "
+        "[notificationservice]}]",
+        {
+            "egress[0]": {
+                "host": "shadow-sql.example.org",
+                "port": 1433,
+                "protocol": "TCP",
+                "callers": ["notificationservice"],
+            }
+        },
+        EVERYTHING,
+    ),
+    "database-words": Case(
+        {f"{NOTES}.release.sqlHost": "Notification.example.org", "egress[0].host": "notification.example.org"},
+        f"pitstop:{NOTES}.release.sqlHost = Notification.example.org: holds Notification, the database's name, "
+        "which the service replaces; valid: in lower case, e.g. notification.example.org",
+        {f"{NOTES}.release.sqlHost": "notification.example.org"},
+        EVERYTHING,
+    ),
+}
+CASES = {**SERVICES, **ROUTES, **RESILIENCE, **CAPACITY, **OUTSIDE}
 
 
-@pytest.mark.parametrize("code", REFUSED)
-def test_an_environment_that_cannot_work_is_refused(code: str) -> None:
-    changes, line = REFUSED[code]
+@pytest.mark.parametrize("name", CASES)
+def test_an_environment_that_cannot_work_is_refused_by_one_check_alone(name: str) -> None:
+    case = CASES[name]
     with pytest.raises(RefusedError) as refused:
-        plan(changes)
-    assert refused.value.lines == (line,)
-    assert [finding.code for finding in refused.value.findings] == [code]
+        plan(case.broken, case.base)
+    assert refused.value.lines == (case.line,)
+    assert {finding.code for finding in refused.value.findings} == {name.split(",")[0]}
 
 
-def test_the_sound_environment_passes() -> None:
-    assert list(check_settings(settings())) == []
-    assert list(check_plan(plan())) == []
+@pytest.mark.parametrize("name", CASES)
+def test_what_the_message_proposes_passes(name: str) -> None:
+    case = CASES[name]
+    assert plan(case.fixed, raw(case.broken, case.base)).workloads
 
 
-def edited(manifest: Manifest, change: Callable[[Document], None]) -> Manifest:
-    spec = manifest.document()["spec"]
-    assert isinstance(spec, dict)
-    change(spec)
-    return replace(manifest, body={**manifest.body, "spec": spec})
+def test_every_check_over_settings_has_a_case() -> None:
+    assert {name.split(",")[0] for name in CASES} == {check.code for check in SETTINGS}
 
 
-def first(value: Json) -> Document:
-    assert isinstance(value, list)
-    assert isinstance(value[0], dict)
-    return value[0]
+@pytest.mark.parametrize("base", [CANARY, WHOLE, EVERYTHING], ids=["canary", "whole", "everything"])
+def test_the_sound_environments_pass(base: Node) -> None:
+    assert list(check_settings(settings(base=base), TODAY)) == []
+    assert list(check_plan(plan(base=base))) == []
 
 
-def api_route(environment: Plan, change: Callable[[Document], None]) -> Plan:
-    return replace(
-        environment,
-        routes=tuple(
-            replace(way, route=edited(way.route, change)) if way.service != "webapp" else way
-            for way in environment.routes
-        ),
-    )
+def test_every_kind_of_policy_and_release_is_among_them() -> None:
+    sound = settings(base=EVERYTHING)
+    kinds = {policy.kind for own in sound.services.values() for policy in own.traffic}
+    releases = {own.release.kind for own in sound.services.values() if own.release}
+    schema = Settings.model_json_schema()["$defs"]
+    assert kinds == set(schema["ServiceSettings"]["properties"]["traffic"]["items"]["discriminator"]["mapping"])
+    named = schema["ServiceSettings"]["properties"]["release"]["anyOf"][0]["discriminator"]["mapping"]
+    assert releases == set(named)
+    assert len(sound.services) == 13
 
 
-def api_rule(environment: Plan, change: Callable[[Document], None]) -> Plan:
-    return replace(
-        environment,
-        routes=tuple(
-            replace(way, destination=edited(way.destination, change)) if way.service != "webapp" else way
-            for way in environment.routes
-        ),
-    )
+def test_everything_wrong_is_told_at_once() -> None:
+    changes = {**SERVICES["singleton"].broken, **ROUTES["fault-expired"].broken, **OUTSIDE["host-twice"].broken}
+    codes = [finding.code for finding in check_settings(settings(changes), TODAY)]
+    assert sorted(codes) == ["fault-expired", "host-twice", "singleton"]
 
 
-def without_a_version(environment: Plan) -> Plan:
-    return replace(
-        environment,
-        workloads=tuple(replace(load, deployments=load.deployments[:1]) for load in environment.workloads),
-    )
+def test_a_fault_has_its_whole_last_day() -> None:
+    fault = {f"{API}.traffic[1]": FAULT}
+    assert plan(fault, today=date(2026, 12, 31)).workloads
+    with pytest.raises(RefusedError, match="that day is over"):
+        plan(fault, today=date(2027, 1, 1))
 
 
-def scaled_to_nothing(environment: Plan) -> Plan:
-    def to_zero(spec: Document) -> None:
-        spec["replicas"] = 0
-
-    return replace(
-        environment,
-        workloads=tuple(
-            replace(load, deployments=tuple(edited(one, to_zero) for one in load.deployments))
-            for load in environment.workloads
-        ),
-    )
+def test_the_day_is_todays_where_none_is_given() -> None:
+    with pytest.raises(RefusedError, match="that day is over"):
+        plan_for(settings({f"{API}.traffic[1]": FAULT | {"until": "2026-01-01"}}), OWNER)
 
 
-def address_changed(environment: Plan, change: Callable[[Document], None]) -> Plan:
-    return replace(
-        environment,
-        workloads=tuple(
-            replace(load, address=edited(load.address, change))
-            if load.address and load.service.name == "customermanagementapi"
-            else load
-            for load in environment.workloads
-        ),
-    )
+def test_contexts_that_can_load_images_are_those_with_a_loader() -> None:
+    assert set(LOADED_CONTEXTS) == set(LOADERS)
 
 
-def pinned(spec: Document) -> None:
-    spec["selector"] = {"app": "customermanagementapi", "version": "1.0"}
-
-
-def hidden(spec: Document) -> None:
-    first(spec["ports"])["appProtocol"] = "tcp"
-
-
-def lighter(spec: Document) -> None:
-    first(first(spec["http"])["route"])["weight"] = 65
-
-
-def strayed(spec: Document) -> None:
-    destination = first(first(spec["http"])["route"])["destination"]
-    assert isinstance(destination, dict)
-    destination["subset"] = "v7"
-
-
-def matched(spec: Document) -> None:
-    first(spec["http"])["match"] = [{"method": {"exact": "GET"}}]
-
-
-def twice(spec: Document) -> None:
-    assert isinstance(spec["http"], list)
-    spec["http"] = [*spec["http"], *spec["http"]]
-
-
-def relabelled(spec: Document) -> None:
-    first(spec["subsets"])["labels"] = {"version": "9.0"}
-
-
-def doubled(environment: Plan) -> Plan:
-    return replace(environment, routes=(*environment.routes, environment.routes[0]))
-
-
-BROKEN: dict[str, tuple[Callable[[Plan], Plan], str]] = {
-    # Upstream's committed canary: the Service leaves the second version without endpoints.
-    "selector pins a version": (
-        lambda sound: address_changed(sound, pinned),
-        "leaves customermanagementapi-v2 without requests",
-    ),
-    "port hides HTTP": (lambda sound: address_changed(sound, hidden), "port 5100 is not declared as HTTP"),
-    "subset without pods": (without_a_version, "subset v2 has no pods"),
-    "subset with no replica": (scaled_to_nothing, "subset v1 has no pods"),
-    "subset with other labels": (lambda sound: api_rule(sound, relabelled), "subset v1 has no pods"),
-    "weights do not sum": (lambda sound: api_route(sound, lighter), "weights sum to 90, not 100"),
-    "route to no subset": (lambda sound: api_route(sound, strayed), "v7: no such subset"),
-    "no route for the rest": (lambda sound: api_route(sound, matched), "must end with its one route"),
-    "two routes for the rest": (lambda sound: api_route(sound, twice), "must end with its one route"),
-    "two owners of a host": (doubled, "is a second DestinationRule for"),
-}
-
-
-@pytest.mark.parametrize("case", BROKEN)
-def test_a_broken_plan_is_caught(case: str) -> None:
-    mutate, message = BROKEN[case]
-    assert any(message in str(finding) for finding in check_plan(mutate(plan())))
-
-
-def test_a_worker_that_must_not_run_twice_has_one_version() -> None:
-    both = {"versions": {"v1": {}, "v2": {}}, "traffic": {"kind": "bluegreen", "live": "v1"}}
-    codes = {finding.code for finding in check_settings(settings({"services.timeservice": both}))}
-    assert codes == {"no-requests", "singleton"}
-
-
-def test_checks_read_what_builders_write() -> None:
-    service = CATALOGUE["webapp"]
-    assert manifests.labels("webapp", "v1")["version"] == "1.0"
-    assert manifests.service_object(service, "pitstop").document()["kind"] == "Service"
+def test_a_finding_tells_where_its_reason_stands() -> None:
+    with pytest.raises(RefusedError) as refused:
+        plan(SERVICES["singleton"].broken)
+    assert refused.value.findings[0].reference == "docs/checks.md#singleton"

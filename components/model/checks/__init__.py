@@ -8,8 +8,16 @@ from collections.abc import Iterator
 from datetime import date
 
 from components.model import plan as plans
-from components.model.checks import callers, capacity, environments, outside, resilience, traffic, workloads
-from components.model.checks import plans as routing
+from components.model.checks import (
+    callers,
+    capacity,
+    environments,
+    outside,
+    resilience,
+    routes,
+    traffic,
+    workloads,
+)
 from components.model.checks.registry import PLANS, SETTINGS, Asked, Check
 from components.model.findings import Finding, RefusedError
 from components.model.plan import Plan
@@ -18,7 +26,7 @@ from components.model.settings import Settings
 __all__ = ["PLANS", "SETTINGS", "Asked", "Check", "check_plan", "check_settings", "plan_for"]
 
 # Importing a module registers its rules.
-_RULES = (environments, traffic, resilience, capacity, outside, routing, workloads, callers)
+_RULES = (environments, traffic, resilience, capacity, outside, routes, workloads, callers)
 
 
 def plan_for(settings: Settings, owner: str, today: date | None = None) -> Plan:
