@@ -169,7 +169,7 @@ FIELDS: Mapping[type[BaseModel], Mapping[str, str]] = {
     traffic.Retries: {
         "attempts": "Tries after the first one.",
         "perTry": "How long one try may take, e.g. 2s.",
-        "on": "After which failures.",
+        "when": "After which failures.",
         "methods": "The methods that are tried again.",
     },
     traffic.Connections: {

@@ -274,10 +274,10 @@ ROUTES = {
 RESILIENCE = {
     "retry-writes": Case(
         {f"{API}.traffic[1]": RETRIES | {"methods": ["GET", "POST"]}},
-        f"pitstop:{API}.traffic[1].on = connect-failure, refused-stream, gateway-error: after gateway-error a "
+        f"pitstop:{API}.traffic[1].when = connect-failure, refused-stream, gateway-error: after gateway-error a "
         "POST may have been carried out; valid for it: connect-failure, refused-stream, reset-before-request, "
-        "e.g. on: [connect-failure]",
-        {f"{API}.traffic[1].on": ["connect-failure"]},
+        "e.g. when: [connect-failure]",
+        {f"{API}.traffic[1].when": ["connect-failure"]},
     ),
     "retry-time": Case(
         {f"{API}.traffic[1]": RETRIES | {"perTry": "6s"}},

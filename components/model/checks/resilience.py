@@ -39,13 +39,13 @@ NOT_CARRIED_OUT: tuple[RetryCondition, ...] = ("connect-failure", "refused-strea
 def retry_writes(asked: Asked) -> Iterator[Finding]:
     for one in asked.stated(Retries):
         writing = [method for method in one.policy.methods if method not in SAFE_METHODS]
-        late = [condition for condition in one.policy.on if condition not in NOT_CARRIED_OUT]
+        late = [condition for condition in one.policy.when if condition not in NOT_CARRIED_OUT]
         if writing and late:
             text = (
                 f"after {' or '.join(late)} a {' or '.join(writing)} may have been carried out; "
-                f"valid for it: {', '.join(NOT_CARRIED_OUT)}, e.g. on: [connect-failure]"
+                f"valid for it: {', '.join(NOT_CARRIED_OUT)}, e.g. when: [connect-failure]"
             )
-            yield Finding("retry-writes", one.path("on"), text, ", ".join(one.policy.on))
+            yield Finding("retry-writes", one.path("when"), text, ", ".join(one.policy.when))
 
 
 @settings_check(
