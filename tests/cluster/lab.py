@@ -39,7 +39,12 @@ CONTROLS = {"PITSTOP_STANDIN_CONTROLS": "true"}
 Policy = Mapping[str, object]
 
 
-def settings(policies: Sequence[Policy], webapp: Sequence[Policy] = ()) -> Settings:
+HOST = "lab.example.org"
+
+
+def settings(
+    policies: Sequence[Policy], webapp: Sequence[Policy] = (), tls: Mapping[str, object] | None = None
+) -> Settings:
     """The lab: a caller in two versions, an API in three, of which the last answers everything with 503."""
     live = {"kind": "bluegreen", "live": "v1"}
     split = [] if any(one["kind"] in ("split", "bluegreen") for one in policies) else [live]
@@ -51,7 +56,7 @@ def settings(policies: Sequence[Policy], webapp: Sequence[Policy] = ()) -> Setti
             "namespace": NAMESPACE,
             "cluster": {"kind": "local"},
             "mesh": {"kind": "existing"},
-            "ingress": {"hosts": ["lab.example.org"]},
+            "ingress": {"hosts": [HOST], **({"tls": tls} if tls else {})},
             "storage": {"kind": "ephemeral"},
             "services": {
                 "webapp": {"versions": {"v1": {}, "v2": {}}, "traffic": [live, *webapp]},

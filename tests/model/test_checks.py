@@ -339,19 +339,34 @@ RESILIENCE = {
         {f"{API}.versions.v2.replicas": 2},
     ),
     "outlier-alone, scaled": Case(
-        {f"{WEB}": {"versions": {"v1": {"scaling": {"kind": "cpu", "min": 1, "max": 3}}}, "traffic": [BREAKER]}},
+        {
+            f"{WEB}": {
+                "versions": {"v1": {"scaling": {"kind": "cpu", "min": 1, "max": 3}}},
+                "traffic": [BREAKER],
+            }
+        },
         f"pitstop:{WEB}.versions.v1.scaling.min = 1: traffic[0].outliers can leave out a pod only where there is "
         "another; valid: 2 or more, e.g. min: 2",
         {f"{WEB}.versions.v1.scaling.min": 2},
     ),
     "outlier-percent": Case(
-        {f"{WEB}": {"versions": {"v1": {"replicas": 3}}, "traffic": [BREAKER | {"outliers": {"maxPercent": 33}}]}},
+        {
+            f"{WEB}": {
+                "versions": {"v1": {"replicas": 3}},
+                "traffic": [BREAKER | {"outliers": {"maxPercent": 33}}],
+            }
+        },
         "pitstop:services.webapp.traffic[0].outliers.maxPercent = 33: is less than one of 3 pods; "
         "valid: 34 to 99, e.g. maxPercent: 34",
         {f"{WEB}.traffic[0].outliers.maxPercent": 34},
     ),
     "outlier-percent, all": Case(
-        {f"{WEB}": {"versions": {"v1": {"replicas": 2}}, "traffic": [BREAKER | {"outliers": {"maxPercent": 100}}]}},
+        {
+            f"{WEB}": {
+                "versions": {"v1": {"replicas": 2}},
+                "traffic": [BREAKER | {"outliers": {"maxPercent": 100}}],
+            }
+        },
         "pitstop:services.webapp.traffic[0].outliers.maxPercent = 100: would leave out every pod; "
         "valid: 50 to 99, e.g. maxPercent: 50",
         {f"{WEB}.traffic[0].outliers.maxPercent": 50},
@@ -464,7 +479,11 @@ OUTSIDE = {
         {"egress": []},
     ),
     "egress-twice": Case(
-        {"egress": [{"host": "a.example.org", "callers": [name]} for name in ("webapp", "customermanagementapi")]},
+        {
+            "egress": [
+                {"host": "a.example.org", "callers": [name]} for name in ("webapp", "customermanagementapi")
+            ]
+        },
         "pitstop:egress[1].host = a.example.org:443: egress[0] is the same already; remove one, callers is a list",
         {"egress": [{"host": "a.example.org", "callers": ["webapp", "customermanagementapi"]}]},
     ),
@@ -514,7 +533,10 @@ OUTSIDE = {
         EVERYTHING,
     ),
     "database-words": Case(
-        {f"{NOTES}.release.sqlHost": "Notification.example.org", "egress[0].host": "notification.example.org"},
+        {
+            f"{NOTES}.release.sqlHost": "Notification.example.org",
+            "egress[0].host": "notification.example.org",
+        },
         f"pitstop:{NOTES}.release.sqlHost = Notification.example.org: holds Notification, the database's name, "
         "which the service replaces; valid: in lower case, e.g. notification.example.org",
         {f"{NOTES}.release.sqlHost": "notification.example.org"},
@@ -554,14 +576,20 @@ def test_every_kind_of_policy_and_release_is_among_them() -> None:
     kinds = {policy.kind for own in sound.services.values() for policy in own.traffic}
     releases = {own.release.kind for own in sound.services.values() if own.release}
     schema = Settings.model_json_schema()["$defs"]
-    assert kinds == set(schema["ServiceSettings"]["properties"]["traffic"]["items"]["discriminator"]["mapping"])
+    assert kinds == set(
+        schema["ServiceSettings"]["properties"]["traffic"]["items"]["discriminator"]["mapping"]
+    )
     named = schema["ServiceSettings"]["properties"]["release"]["anyOf"][0]["discriminator"]["mapping"]
     assert releases == set(named)
     assert len(sound.services) == 13
 
 
 def test_everything_wrong_is_told_at_once() -> None:
-    changes = {**SERVICES["singleton"].broken, **ROUTES["fault-expired"].broken, **OUTSIDE["host-twice"].broken}
+    changes = {
+        **SERVICES["singleton"].broken,
+        **ROUTES["fault-expired"].broken,
+        **OUTSIDE["host-twice"].broken,
+    }
     codes = [finding.code for finding in check_settings(settings(changes), TODAY)]
     assert sorted(codes) == ["fault-expired", "host-twice", "singleton"]
 

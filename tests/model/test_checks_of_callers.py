@@ -152,7 +152,10 @@ def authorization(spec: Mapping[str, Any], namespace: str = "one") -> Manifest:
 
 DB, CLIENT = Pod("one", {"role": "db"}), Pod("one", {"role": "client"})
 OF_DB: dict[str, Any] = {"podSelector": {"matchLabels": {"role": "db"}}, "policyTypes": ["Ingress"]}
-BOTH = {"podSelector": {"matchLabels": {"role": "client"}}, "namespaceSelector": {"matchLabels": {NAMESPACE_LABEL: "two"}}}
+BOTH = {
+    "podSelector": {"matchLabels": {"role": "client"}},
+    "namespaceSelector": {"matchLabels": {NAMESPACE_LABEL: "two"}},
+}
 
 
 def test_a_pod_no_policy_selects_is_open() -> None:
@@ -164,7 +167,10 @@ def test_a_pod_no_policy_selects_is_open() -> None:
 
 def test_a_pod_a_policy_selects_takes_only_what_some_rule_names() -> None:
     assert not Network([network_policy(**OF_DB)]).connects(CLIENT, DB, 1)
-    everybody, port = {"ports": [{"port": 5}]}, {"from": [{"podSelector": {"matchLabels": {"role": "client"}}}]}
+    everybody, port = (
+        {"ports": [{"port": 5}]},
+        {"from": [{"podSelector": {"matchLabels": {"role": "client"}}}]},
+    )
     both = Network([network_policy(**OF_DB, ingress=[everybody]), network_policy(**OF_DB, ingress=[port])])
     assert both.connects(Pod("two"), DB, 5)
     assert not both.connects(Pod("two"), DB, 6)
@@ -176,7 +182,9 @@ def test_a_pod_a_policy_selects_takes_only_what_some_rule_names() -> None:
 
 def test_selectors_of_one_peer_both_count_and_peers_each_count() -> None:
     narrow = Network([network_policy(**OF_DB, ingress=[{"from": [BOTH]}])])
-    wide = Network([network_policy(**OF_DB, ingress=[{"from": [{key: value} for key, value in BOTH.items()]}])])
+    wide = Network(
+        [network_policy(**OF_DB, ingress=[{"from": [{key: value} for key, value in BOTH.items()]}])]
+    )
     there, here, other = Pod("two", {"role": "client"}), CLIENT, Pod("two")
     assert [narrow.connects(one, DB, 1) for one in (there, here, other)] == [True, False, False]
     assert [wide.connects(one, DB, 1) for one in (there, here, other)] == [True, True, True]
@@ -240,6 +248,6 @@ def test_what_it_does_not_understand_it_does_not_judge(rule: dict[str, Any]) -> 
     with pytest.raises(NotImplementedError):
         Mesh([authorization({"action": "CUSTOM"})]).allows(Request("a/b/c/d/e", 1), DB)
     with pytest.raises(NotImplementedError):
-        Network([network_policy(**OF_DB, ingress=[{"from": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}])]).connects(
-            CLIENT, DB, 1
-        )
+        Network(
+            [network_policy(**OF_DB, ingress=[{"from": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}])]
+        ).connects(CLIENT, DB, 1)

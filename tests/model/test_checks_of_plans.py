@@ -34,7 +34,10 @@ def edit(kind: str, name: str, change: Change) -> Break:
     def walk(value: Any) -> Any:
         nonlocal count
         if isinstance(value, Manifest):
-            if (value.kind, value.name.split("-")[0]) != (kind, name) and (value.kind, value.name) != (kind, name):
+            if (value.kind, value.name.split("-")[0]) != (kind, name) and (value.kind, value.name) != (
+                kind,
+                name,
+            ):
                 return value
             count += 1
             body = copy.deepcopy(dict(value.body))
@@ -109,7 +112,9 @@ def pod(path: str, value: object) -> Break:
     return edit("Deployment", "webapp", put(f"spec/template/spec/{path}", value))
 
 
-def access(allow: Callable[[Plan], tuple[Manifest, ...]], deny: Callable[[Plan], tuple[Manifest, ...]]) -> Break:
+def access(
+    allow: Callable[[Plan], tuple[Manifest, ...]], deny: Callable[[Plan], tuple[Manifest, ...]]
+) -> Break:
     """Changes which rules come first and which last."""
     return lambda sound: replace(sound, access=replace(sound.access, allow=allow(sound), deny=deny(sound)))
 
@@ -129,7 +134,8 @@ def scaled(sound: Plan) -> Plan:
     """A scaler for what must run alone."""
     scaler = next(one for load in sound.workloads for one in load.beside if one.kind == "ScaledObject")
     loads = [
-        replace(load, beside=(scaler,)) if load.service.name == "timeservice" else load for load in sound.workloads
+        replace(load, beside=(scaler,)) if load.service.name == "timeservice" else load
+        for load in sound.workloads
     ]
     return replace(sound, workloads=tuple(loads))
 
@@ -164,7 +170,9 @@ BROKEN: dict[str, Break] = {
     "selector-leaves-out": edit("Service", CUSTOMERS, put("spec/selector/version", "1.0")),
     "port-hides-http": edit("Service", CUSTOMERS, put("spec/ports/0/appProtocol", "tcp")),
     "two-owners": lambda sound: replace(sound, routes=(*sound.routes, sound.routes[0])),
-    "subset-without-pods: other labels": edit(DR, CUSTOMERS, put("spec/subsets/0/labels", {"version": "9.0"})),
+    "subset-without-pods: other labels": edit(
+        DR, CUSTOMERS, put("spec/subsets/0/labels", {"version": "9.0"})
+    ),
     "subset-without-pods: no replica": edit("Deployment", f"{CUSTOMERS}-v2", put("spec/replicas", 0)),
     "no-last-route: none for the rest": edit(VS, SHOP, put("spec/http/2/match", [{"uri": {"prefix": "/a"}}])),
     "no-last-route: two for the rest": edit(VS, CARS, drop("spec/http/0/match")),
@@ -201,9 +209,7 @@ BROKEN: dict[str, Break] = {
     "mtls-conflict: a port": edit(
         DR, CUSTOMERS, put("spec/trafficPolicy/portLevelSettings", [{"tls": {"mode": "DISABLE"}}])
     ),
-    "mtls-conflict: a port of everybody": edit(
-        "PeerAuthentication", "rabbitmq", drop("spec/selector")
-    ),
+    "mtls-conflict: a port of everybody": edit("PeerAuthentication", "rabbitmq", drop("spec/selector")),
     "mtls-conflict: permissive": edit("PeerAuthentication", "default", put("spec/mtls/mode", "PERMISSIVE")),
     # Of somebody who calls nobody: whoever calls would be refused under another name.
     "hardened: an account of others": edit(
@@ -222,7 +228,9 @@ BROKEN: dict[str, Break] = {
     "hardened: before the others": edit(
         "Deployment", CUSTOMERS, put("spec/template/spec/initContainers/0/securityContext", {})
     ),
-    "hardened: the job": edit("Job", "database", put("spec/template/spec/securityContext/runAsNonRoot", False)),
+    "hardened: the job": edit(
+        "Job", "database", put("spec/template/spec/securityContext/runAsNonRoot", False)
+    ),
     "image-latest: latest": container("image", "localhost:5000/webapp:latest"),
     "image-latest: no tag": container("image", "localhost:5000/webapp"),
     "no-secrets: a placeholder": container("env", [{"name": "A", "value": "x={rabbitmqPassword}"}]),
@@ -232,7 +240,9 @@ BROKEN: dict[str, Break] = {
         "Deployment", "webapp", put("spec/template/metadata/annotations/a", "{sqlPassword}")
     ),
     "singleton-worker: replicas": edit("StatefulSet", "rabbitmq", put("spec/replicas", 2)),
-    "singleton-worker: an overlap": edit("Deployment", "timeservice", put("spec/strategy", {"type": "RollingUpdate"})),
+    "singleton-worker: an overlap": edit(
+        "Deployment", "timeservice", put("spec/strategy", {"type": "RollingUpdate"})
+    ),
     "singleton-worker: a scaler": scaled,
     "singleton-worker: another": beside_itself,
     "selector-adopts: each other's": edit("Deployment", CUSTOMERS, drop("spec/selector/matchLabels/version")),
@@ -245,7 +255,9 @@ BROKEN: dict[str, Break] = {
     "edge-rules: everybody": edit("AuthorizationPolicy", CUSTOMERS, more("spec/rules", FREE)),
     "edge-rules: any port": edit("AuthorizationPolicy", "sqlserver", drop("spec/rules/0/to")),
     "edge-rules: any namespace": edit(
-        "AuthorizationPolicy", CUSTOMERS, more("spec/rules", {"from": [{"source": {"namespaces": ["*"]}}], **FREE})
+        "AuthorizationPolicy",
+        CUSTOMERS,
+        more("spec/rules", {"from": [{"source": {"namespaces": ["*"]}}], **FREE}),
     ),
     "edge-rules: a pod of no edge": edit(
         "NetworkPolicy",
@@ -258,7 +270,9 @@ BROKEN: dict[str, Break] = {
             },
         ),
     ),
-    "edge-rules: every pod": edit("NetworkPolicy", CUSTOMERS, more("spec/ingress", {"ports": [{"port": 5100}]})),
+    "edge-rules: every pod": edit(
+        "NetworkPolicy", CUSTOMERS, more("spec/ingress", {"ports": [{"port": 5100}]})
+    ),
     "edge-rules: every address": edit(
         "NetworkPolicy", CUSTOMERS, more("spec/egress", {"ports": [{"port": 4444, "protocol": "TCP"}]})
     ),
@@ -283,7 +297,9 @@ HELM: dict[str, Break] = {
     ),
 }
 MESHLESS: dict[str, Break] = {
-    "edge-rules: every pod": edit("NetworkPolicy", CUSTOMERS, more("spec/ingress", {"ports": [{"port": 5100}]})),
+    "edge-rules: every pod": edit(
+        "NetworkPolicy", CUSTOMERS, more("spec/ingress", {"ports": [{"port": 5100}]})
+    ),
     "deny-last": access(lambda sound: sound.access.allow, lambda _: ()),
 }
 
@@ -304,7 +320,9 @@ def test_a_broken_plan_of_our_own_mesh_is_caught_by_one_check_alone(name: str) -
 
 @pytest.mark.parametrize("name", MESHLESS)
 def test_a_broken_plan_without_a_mesh_is_caught_by_one_check_alone(name: str) -> None:
-    sound = plan({"mesh": {"kind": "none"}, f"services.{CUSTOMERS}.traffic": [{"kind": "bluegreen", "live": "v1"}]})
+    sound = plan(
+        {"mesh": {"kind": "none"}, f"services.{CUSTOMERS}.traffic": [{"kind": "bluegreen", "live": "v1"}]}
+    )
     assert codes(sound) == set()
     assert codes(MESHLESS[name](sound)) == {name.partition(":")[0]}
 

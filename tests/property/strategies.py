@@ -69,7 +69,12 @@ def environments(draw: Draw) -> Node:
 def meshes(draw: Draw) -> Node:
     gateway = draw(
         st.sampled_from(
-            [{}, {"service": "NodePort"}, {"service": "NodePort", "nodePort": 30080}, {"service": "ClusterIP"}]
+            [
+                {},
+                {"service": "NodePort"},
+                {"service": "NodePort", "nodePort": 30080},
+                {"service": "ClusterIP"},
+            ]
         )
     )
     return draw(
@@ -88,12 +93,15 @@ def meshes(draw: Draw) -> Node:
 
 @st.composite
 def ingresses(draw: Draw) -> Node:
-    hosts = draw(
-        st.sampled_from([["*"], ["pitstop.example.org"], ["pitstop.example.org", "*.example.com"]])
-    )
+    hosts = draw(st.sampled_from([["*"], ["pitstop.example.org"], ["pitstop.example.org", "*.example.com"]]))
     tls = draw(
         st.sampled_from(
-            [None, {"kind": "secret", "name": "web-tls"}, {"kind": "values"}, {"kind": "values", "redirect": False}]
+            [
+                None,
+                {"kind": "secret", "name": "web-tls"},
+                {"kind": "values"},
+                {"kind": "values", "redirect": False},
+            ]
         )
     )
     return {"hosts": hosts} | ({"tls": tls} if tls else {})
@@ -103,7 +111,9 @@ def ingresses(draw: Draw) -> Node:
 def egresses(draw: Draw, callers: list[str]) -> list[Node]:
     hosts = draw(
         st.lists(
-            st.tuples(st.sampled_from(["smtp.example.org", "api.example.com"]), st.sampled_from([25, 443, 8080])),
+            st.tuples(
+                st.sampled_from(["smtp.example.org", "api.example.com"]), st.sampled_from([25, 443, 8080])
+            ),
             unique_by=lambda place: place[0],
             max_size=2,
         )
@@ -123,7 +133,9 @@ def egresses(draw: Draw, callers: list[str]) -> list[Node]:
 @st.composite
 def storages(draw: Draw) -> Node:
     kind = draw(st.sampled_from(["claims", "ephemeral"]))
-    sizes = draw(st.dictionaries(st.sampled_from(["sqlserver", "rabbitmq"]), st.sampled_from(["4Gi", "512Mi"])))
+    sizes = draw(
+        st.dictionaries(st.sampled_from(["sqlserver", "rabbitmq"]), st.sampled_from(["4Gi", "512Mi"]))
+    )
     claims: Node = {"class": "managed-csi", "retain": draw(st.booleans()), "sizes": sizes}
     return {"kind": kind} | (claims if kind == "claims" else {})
 
@@ -191,7 +203,12 @@ def releases(draw: Draw, service: Service, names: list[str]) -> Node | None:
     if kind == "shadow":
         elsewhere = {"sqlHost": "sql.shadow"} if service.login else {}
         elsewhere |= {"mailHost": "mail.shadow"} if MAIL in service.needs else {}
-        return {"kind": kind, "live": live, "shadow": next(name for name in names if name != live), **elsewhere}
+        return {
+            "kind": kind,
+            "live": live,
+            "shadow": next(name for name in names if name != live),
+            **elsewhere,
+        }
     if kind == "share":
         return {"kind": kind}
     return {"kind": kind, "live": live} if kind else None
@@ -251,7 +268,9 @@ def conditions(draw: Draw, mark: str, *, cookies: bool) -> Node:
     if cookies and draw(st.booleans()):
         found["cookie"] = {f"c-{mark}": draw(PORTLESS_WORDS)}
     if draw(st.booleans()):
-        found["path"] = draw(st.sampled_from([{"prefix": "/api"}, {"prefix": "/api/cars"}, {"exact": "/a"}, "/b"]))
+        found["path"] = draw(
+            st.sampled_from([{"prefix": "/api"}, {"prefix": "/api/cars"}, {"exact": "/a"}, "/b"])
+        )
     return found
 
 
@@ -268,7 +287,10 @@ def fault(draw: Draw, number: int, callers: list[str], cookies: bool) -> Node:
     if "delay" in kinds:
         found["delay"] = {"percent": draw(st.sampled_from([1, 0.5, 50])), "duration": f"{draw(SECONDS)}s"}
     if "abort" in kinds:
-        found["abort"] = {"percent": draw(st.sampled_from([1, 0.5, 50])), "status": draw(st.integers(400, 599))}
+        found["abort"] = {
+            "percent": draw(st.sampled_from([1, 0.5, 50])),
+            "status": draw(st.integers(400, 599)),
+        }
     if callers and draw(st.booleans()):
         found["caller"] = draw(st.sampled_from(callers))
     return found | draw(conditions(f"fault-{number}", cookies=cookies))

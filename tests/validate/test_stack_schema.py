@@ -37,7 +37,10 @@ SOUND: dict[str, Any] = {
         "pitstop:quota": {"cpu": 4, "memory": "8Gi", "pods": 60},
         "pitstop:services": {
             "webapp": WEB,
-            "invoiceservice": {"versions": {"v1": {}, "v2": {}}, "release": {"kind": "replace", "live": "v1"}},
+            "invoiceservice": {
+                "versions": {"v1": {}, "v2": {}},
+                "release": {"kind": "replace", "live": "v1"},
+            },
             "sqlserver": {},
         },
         "pitstop:sqlPassword": {"secure": "v1:abc"},
@@ -64,14 +67,23 @@ BROKEN: dict[str, tuple[tuple[str | int, ...], object]] = {
     "no version": (("config", "pitstop:services", "webapp", "versions"), {}),
     "51 replicas": (("config", "pitstop:services", "webapp", "versions", "v2", "replicas"), 51),
     "a weight of 101": (("config", "pitstop:services", "webapp", "traffic", 0, "weights", "v1"), 101),
-    "a weight with a fraction": (("config", "pitstop:services", "webapp", "traffic", 0, "weights", "v1"), 74.5),
+    "a weight with a fraction": (
+        ("config", "pitstop:services", "webapp", "traffic", 0, "weights", "v1"),
+        74.5,
+    ),
     "an unknown policy": (("config", "pitstop:services", "webapp", "traffic", 0, "kind"), "canary"),
     "a policy that is no list": (("config", "pitstop:services", "webapp", "traffic"), WEB["traffic"][0]),
     "an unknown key of a policy": (("config", "pitstop:services", "webapp", "traffic", 0, "weigths"), {}),
     "a percentage of 0": (("config", "pitstop:services", "webapp", "traffic", 1, "abort", "percent"), 0),
-    "a header in capitals": (("config", "pitstop:services", "webapp", "traffic", 2, "headers", "X-Beta"), "a"),
+    "a header in capitals": (
+        ("config", "pitstop:services", "webapp", "traffic", 2, "headers", "X-Beta"),
+        "a",
+    ),
     "a worker's traffic": (("config", "pitstop:services", "invoiceservice", "traffic"), WEB["traffic"]),
-    "a release of what takes requests": (("config", "pitstop:services", "webapp", "release"), {"kind": "share"}),
+    "a release of what takes requests": (
+        ("config", "pitstop:services", "webapp", "release"),
+        {"kind": "share"},
+    ),
     "an unknown release": (("config", "pitstop:services", "invoiceservice", "release", "kind"), "canary"),
     "a CPU that is none": (("config", "pitstop:quota", "cpu"), "4 cores"),
     "a CPU of nothing": (("config", "pitstop:quota", "cpu"), 0),
@@ -148,7 +160,9 @@ def test_the_program_refuses_it_too(case: str) -> None:
 
 def ours(content: dict[str, Any]) -> dict[str, object]:
     """The keys of this project that are no secret."""
-    found = {key.removeprefix("pitstop:"): value for key, value in content["config"].items() if "pitstop:" in key}
+    found = {
+        key.removeprefix("pitstop:"): value for key, value in content["config"].items() if "pitstop:" in key
+    }
     return {key: value for key, value in found.items() if key not in set(Secret)}
 
 
@@ -157,8 +171,14 @@ def test_an_editor_completes_services_policies_and_secrets() -> None:
     assert list(config["pitstop:services"]["properties"]) == list(CATALOGUE)
     assert {f"pitstop:{name}" for name in Secret} < set(config)
     http = SCHEMA["$defs"]["HttpService"]["properties"]
-    kinds = {SCHEMA["$defs"][one["$ref"].split("/")[-1]]["properties"]["kind"]["const"] for one in http["traffic"]["items"]["oneOf"]}
-    assert kinds == {get_args(one.model_fields["kind"].annotation)[0] for one in get_args(get_args(traffic.TrafficPolicy)[0])}
+    kinds = {
+        SCHEMA["$defs"][one["$ref"].split("/")[-1]]["properties"]["kind"]["const"]
+        for one in http["traffic"]["items"]["oneOf"]
+    }
+    assert kinds == {
+        get_args(one.model_fields["kind"].annotation)[0]
+        for one in get_args(get_args(traffic.TrafficPolicy)[0])
+    }
     assert list(SCHEMA["$defs"]["CallerLane"]["properties"]["caller"]["enum"]) == list(CATALOGUE)
     assert "sqlserver" in SCHEMA["$defs"]["Storage"]["properties"]["sizes"]["properties"]
 

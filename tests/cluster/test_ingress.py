@@ -1,0 +1,108 @@
+"""The way in with a certificate: HTTPS answers, plain HTTP is sent on, old TLS is refused; and no way out."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+import trustme
+import yaml
+from lightkube.models.core_v1 import Container, PodSpec
+from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.core_v1 import Pod, Secret, Service
+
+from components.model import istio
+from components.model.checks import plan_for
+from localcluster import images
+from localcluster.tools import toolbox
+from ops.kube import Kube, PodRef, wait_for
+from ops.progress import Progress
+from tests.cluster.conftest import Running
+from tests.cluster.lab import HOST, Lab, kubectl_apply, running_lab, settings
+
+OUTSIDER = "tls-client"
+
+
+@pytest.fixture(scope="module")
+def lab(running: Running) -> Iterator[Lab]:
+    kubectl = toolbox.ensure(("kubectl",), Progress()).path("kubectl")
+    with running.kube() as kube, running_lab(kube, kubectl, running.cluster.kubeconfig) as made:
+        yield made
+
+
+@pytest.fixture
+def outsider(lab: Lab) -> Iterator[PodRef]:
+    labels = {"sidecar.istio.io/inject": "false", "app": OUTSIDER}
+    pod = Pod(
+        metadata=ObjectMeta(name=OUTSIDER, namespace="default", labels=labels),
+        spec=PodSpec(containers=[Container(name="fortio", image=images.fortio(), args=["server"])]),
+    )
+    lab.kube.client.create(pod)
+    try:
+        yield wait_for(
+            "the client", 60, lambda: next(iter(lab.kube.ready_pods("default", {"app": OUTSIDER})), None)
+        )
+    finally:
+        lab.kube.client.delete(Pod, OUTSIDER, namespace="default", grace_period=0)
+
+
+def gateway_address(kube: Kube) -> str:
+    service = kube.client.get(Service, istio.GATEWAY_RELEASE, namespace=istio.GATEWAY_NAMESPACE)
+    assert service.spec is not None
+    return str(service.spec.clusterIP)
+
+
+def test_the_way_in_speaks_tls(lab: Lab, outsider: PodRef) -> None:
+    plan = plan_for(settings([], tls={"kind": "values"}), "lab")
+    (entry,) = plan.entries
+    assert entry.certificate is not None
+    authority = trustme.CA()
+    made = authority.issue_cert(HOST)
+    values = {
+        "tlsCertificate": made.cert_chain_pems[0].bytes().decode(),
+        "tlsKey": made.private_key_pem.bytes().decode(),
+    }
+    objects = [entry.certificate.document(values), entry.gateway.document(), entry.route.document()]
+    kubectl_apply(lab.kubectl, lab.kubeconfig, yaml.safe_dump_all(objects))
+    address = gateway_address(lab.kube)
+
+    def fetch(*arguments: str) -> str:
+        return lab.kube.run(outsider, "fortio", "fortio", "curl", "-resolve", address, *arguments)
+
+    try:
+        page = wait_for("the gateway", 30, lambda: served(fetch))
+        assert "Pitstop" in page
+        with pytest.raises(Exception, match=r"(?i)exit|status|command"):
+            fetch(f"https://{HOST}/")  # whoever does not know the authority is not to trust it
+        with pytest.raises(Exception, match=r"(?i)exit|status|command"):
+            fetch("-k", "https://other.example.org/")
+    finally:
+        lab.kube.client.delete(Secret, entry.certificate.name, namespace=entry.certificate.namespace)
+
+
+def served(fetch: Callable[..., str]) -> str | None:
+    """The page, once the gateway has its certificate."""
+    try:
+        return fetch("-k", f"https://{HOST}/")
+    except Exception:  # noqa: BLE001 - the client's own error of a command that failed has no better type
+        return None
+
+
+def test_what_nobody_named_cannot_be_called(lab: Lab) -> None:
+    """REGISTRY_ONLY: a host outside of the mesh that no ServiceEntry names is not called at all."""
+    answer = lab.kube.run(
+        lab.caller,
+        "fortio",
+        "fortio",
+        "load",
+        "-n",
+        "4",
+        "-c",
+        "1",
+        "-qps",
+        "0",
+        "-allow-initial-errors",
+        "-json",
+        "-",
+        "-quiet",
+        "http://192.0.2.77:8080/",
+    )
+    assert '"502": 4' in answer, answer  # the sidecar's own answer; an address that is away would be a 503
