@@ -53,7 +53,8 @@ def _pods(kube: Kube, namespace: str) -> Table:
         labels = pod.metadata.labels or {}
         containers = [*pod.spec.containers, *(pod.spec.initContainers or [])]
         meshed = "yes" if any(container.name == SIDECAR for container in containers) else "NO"
-        ready = "yes" if is_ready(pod) else "NO"
+        ended = pod.status is not None and pod.status.phase == "Succeeded"
+        ready = "yes" if is_ready(pod) else "done" if ended else "NO"
         table.add_row(
             labels.get("app", ""), labels.get("version", ""), pod.metadata.name or "", ready, meshed
         )

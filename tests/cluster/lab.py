@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TypedDict, Unpack
 from urllib.parse import urlencode
 
-import yaml
 from lightkube.resources.core_v1 import Namespace
 
 from components.model import naming, routes, versions
@@ -25,6 +24,7 @@ from components.model.catalogue import CATALOGUE
 from components.model.checks import plan_for
 from components.model.explain import parse
 from components.model.plan import Plan
+from components.model.render import dump
 from components.model.settings import Settings
 from localcluster import images
 from ops.kube import Kube, PodRef, wait_for
@@ -183,7 +183,7 @@ def routing(plan: Plan) -> str:
     objects = [one for way in plan.routes for one in (way.destination, way.route)]
     objects += [one for entry in plan.entries for one in (entry.gateway, entry.route)]
     objects += plan.access.objects()
-    return yaml.safe_dump_all(one.document() for one in objects)
+    return dump(one.document() for one in objects)
 
 
 def kubectl_apply(kubectl: Path, kubeconfig: Path, text: str) -> None:
@@ -198,9 +198,9 @@ def running_lab(kube: Kube, kubectl: Path, kubeconfig: Path) -> Iterator[Lab]:
     """The lab from nothing to its last pod; gone afterwards."""
     plan = plan_for(settings([]), "lab")
     values = "Aa1{}"
-    text = yaml.safe_dump_all(plan.documents(values))
+    text = dump(plan.documents(values))
     try:
-        kubectl_apply(kubectl, kubeconfig, yaml.safe_dump(plan.namespace.document()))
+        kubectl_apply(kubectl, kubeconfig, dump([plan.namespace.document()]))
         kubectl_apply(kubectl, kubeconfig, text)
         kube.client.create(load_job("lab-caller", NAMESPACE, images.fortio(), "webapp"))
         for load in plan.workloads:

@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import trustme
-import yaml
 from lightkube.models.core_v1 import Container, PodSpec
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Pod, Secret, Service
 
 from components.model import istio
 from components.model.checks import plan_for
+from components.model.render import dump
 from localcluster import images
 from localcluster.tools import toolbox
 from ops.kube import Kube, PodRef, wait_for
@@ -61,7 +61,7 @@ def test_the_way_in_speaks_tls(lab: Lab, outsider: PodRef) -> None:
         "tlsKey": made.private_key_pem.bytes().decode(),
     }
     objects = [entry.certificate.document(values), entry.gateway.document(), entry.route.document()]
-    kubectl_apply(lab.kubectl, lab.kubeconfig, yaml.safe_dump_all(objects))
+    kubectl_apply(lab.kubectl, lab.kubeconfig, dump(objects))
     address = gateway_address(lab.kube)
 
     def fetch(*arguments: str) -> str:

@@ -78,3 +78,9 @@ def test_an_empty_stack_file(tmp_path: Path) -> None:
     with pytest.raises(RefusedError) as refused:
         stackfile.load(path)
     assert len(refused.value.lines) == 4
+
+
+def test_what_other_readers_take_for_a_truth_is_quoted() -> None:
+    text = render(plan())
+    assert "value: 'Y'" in text
+    assert "value: Y\n" not in text
