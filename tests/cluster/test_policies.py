@@ -87,9 +87,8 @@ def test_a_lane_keeps_to_its_version(lab: Lab) -> None:
     )
     (second,) = lab.kube.ready_pods(NAMESPACE, {"app": "webapp", "version": "2.0"})
     lane = routes.way_of(chosen.services[API], Request("GET", PATH, caller=Caller("webapp", "v2")))
-    lab.wait_for_routes(
-        API, (xds.expected(lane), xds.expected(routes.ways(chosen.services[API])[-1])), second
-    )
+    # For this proxy the lane takes everything, so istiod sends it no route behind.
+    lab.wait_for_routes(API, (xds.expected(lane),), second)
     before = page_calls(lab)
     assert lab.send(30, service="webapp", path="/CustomerManagement").codes == {"200": 30}
     assert lab.send(30, service="webapp", path="/CustomerManagement", headers={"x-lane": "v2"}).codes == {
@@ -162,7 +161,7 @@ def test_a_timeout_ends_the_wait(lab: Lab) -> None:
 
 def test_affinity_keeps_a_caller_with_one_pod(lab: Lab) -> None:
     lab.apply({"kind": "affinity", "header": "x-user"})
-    runs = [lab.send(60, headers={"x-user": user}).run for user in ("anna", "bert", "cora", "dora", "emil")]
+    runs = [lab.send(40, headers={"x-user": f"user-{number}"}).run for number in range(14)]
     for run in runs:
         assert len(pods_of(lab, run)) == 1
     assert len({pod for run in runs for pod in pods_of(lab, run)}) == 2, "everybody on one pod proves nothing"
@@ -252,9 +251,9 @@ def test_a_circuit_breaker_refuses_what_would_pile_up(lab: Lab) -> None:
 
 def test_access_narrowed_to_reading(lab: Lab) -> None:
     lab.apply({"kind": "access", "callers": ["webapp"], "methods": ["GET"], "paths": ["/api/*"]})
-    wait_for("the rule", 20, lambda: lab.send(1, method="POST").codes == {"403": 1} or None)
+    wait_for("the rule", 20, lambda: set(lab.send(4, method="POST").codes) == {"403"} or None)
     assert lab.send(20).codes == {"200": 20}
     assert lab.send(20, method="POST").codes == {"403": 20}
     assert lab.send(20, path="/hc").codes == {"403": 20}
     lab.apply()
-    wait_for("the rule to go", 20, lambda: lab.send(1, path="/hc").codes == {"200": 1} or None)
+    wait_for("the rule to go", 20, lambda: set(lab.send(4, path="/hc").codes) == {"200"} or None)
