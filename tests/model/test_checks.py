@@ -1,4 +1,4 @@
-"""Every check over settings refuses an environment nothing else refuses, and what its message proposes passes."""
+"""Every check over settings refuses what nothing else refuses, and what its message proposes passes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -58,6 +58,12 @@ SERVICES = {
         "pitstop:services.webapp.release = pause: webapp takes no events from a queue; remove the key",
         {f"{WEB}.release": REMOVE},
     ),
+    "setting-secret": Case(
+        {f"{WEB}.versions": {"v1": {"settings": {"Broker": "amqp://{rabbitmqPassword}@rabbitmq"}}}},
+        "pitstop:services.webapp.versions.v1.settings.Broker = amqp://{rabbitmqPassword}@rabbitmq: is "
+        "taken as it stands, and rabbitmqPassword comes from a Secret only; remove the key",
+        {f"{WEB}.versions.v1.settings": {}},
+    ),
     "one-version": Case(
         {"services.sqlserver": {"versions": {"v2": {}}}},
         "pitstop:services.sqlserver.versions = v2: sqlserver keeps data and has one version; "
@@ -76,13 +82,14 @@ SERVICES = {
                 "release": {"kind": "one", "live": "v1"},
             }
         },
-        "pitstop:services.auditlogservice.versions.v1.replicas = 2: auditlogservice must never run twice; valid: 1",
+        "pitstop:services.auditlogservice.versions.v1.replicas = 2: auditlogservice must never run twice; "
+        "valid: 1",
         {"services.auditlogservice.versions.v1.replicas": 1},
     ),
     "singleton-release": Case(
         {"services.timeservice": {"versions": PAIR, "release": {"kind": "replace", "live": "v2"}}},
-        "pitstop:services.timeservice.release.kind = replace: timeservice must never run twice, not even for a "
-        "moment; valid: one, e.g. {kind: one, live: v1}",
+        "pitstop:services.timeservice.release.kind = replace: timeservice must never run twice, not even "
+        "for a moment; valid: one, e.g. {kind: one, live: v1}",
         {"services.timeservice.release": {"kind": "one", "live": "v1"}},
     ),
     "undecided": Case(
@@ -105,7 +112,8 @@ SERVICES = {
     ),
     "mesh-needed": Case(
         {"mesh": {"kind": "none"}},
-        f"pitstop:{API}.traffic[0].kind = split: needs a mesh and mesh.kind is none; valid without: bluegreen",
+        f"pitstop:{API}.traffic[0].kind = split: needs a mesh and mesh.kind is none; valid without: "
+        "bluegreen",
         {f"{API}.traffic[0]": BLUE},
     ),
     "mesh-needed, hosts": Case(
@@ -221,8 +229,8 @@ ROUTES = {
     ),
     "fault-caller": Case(
         {f"{API}.traffic[1]": FAULT | {"caller": "invoiceservice"}},
-        f"pitstop:{API}.traffic[1].caller = invoiceservice: invoiceservice does not call customermanagementapi; "
-        "valid: webapp",
+        f"pitstop:{API}.traffic[1].caller = invoiceservice: invoiceservice does not call "
+        "customermanagementapi; valid: webapp",
         {f"{API}.traffic[1].caller": "webapp"},
     ),
     "fault-caller, not there": Case(
@@ -236,20 +244,22 @@ ROUTES = {
             f"{API}.traffic[1]": FAULT | {"methods": ["GET", "POST"]},
             f"{API}.traffic[2]": FAULT | {"headers": {"x-chaos": "drill"}},
         },
-        f"pitstop:{API}.traffic[2].abort: traffic[1] has one for some of the same requests; valid: conditions "
-        "that exclude each other, e.g. methods: [GET] here and methods: [POST] there",
+        f"pitstop:{API}.traffic[2].abort: traffic[1] has one for some of the same requests; valid: "
+        "conditions that exclude each other, e.g. methods: [GET] here and methods: [POST] there",
         {f"{API}.traffic[1].methods": ["POST"], f"{API}.traffic[2].methods": ["GET"]},
     ),
     "fault-retries": Case(
         {f"{API}.traffic[1]": FAULT, f"{API}.traffic[2]": RETRIES},
-        f"pitstop:{API}.traffic[2].kind = retries: traffic[1] is a fault for all of these requests and retries "
-        "never cover injected faults; remove one of the two, or narrow the fault, e.g. headers: {x-chaos: drill}",
+        f"pitstop:{API}.traffic[2].kind = retries: traffic[1] is a fault for all of these requests and "
+        "retries never cover injected faults; remove one of the two, or narrow the fault, e.g. headers: "
+        "{x-chaos: drill}",
         {f"{API}.traffic[1].headers": {"x-chaos": "drill"}},
     ),
     "fault-retries, the same methods": Case(
         {f"{API}.traffic[1]": FAULT | {"methods": ["GET", "HEAD"]}, f"{API}.traffic[2]": RETRIES},
-        f"pitstop:{API}.traffic[2].kind = retries: traffic[1] is a fault for all of these requests and retries "
-        "never cover injected faults; remove one of the two, or narrow the fault, e.g. headers: {x-chaos: drill}",
+        f"pitstop:{API}.traffic[2].kind = retries: traffic[1] is a fault for all of these requests and "
+        "retries never cover injected faults; remove one of the two, or narrow the fault, e.g. headers: "
+        "{x-chaos: drill}",
         {f"{API}.traffic[1].methods": ["GET"]},
     ),
     "fault-timeout": Case(
@@ -266,17 +276,17 @@ ROUTES = {
     ),
     "access-outsider": Case(
         {f"{API}.traffic[1]": {"kind": "access", "outsiders": ["pitstop/webapp"]}},
-        f"pitstop:{API}.traffic[1].outsiders[0] = pitstop/webapp: is in this environment, where the call graph "
-        "decides who calls customermanagementapi; valid: callers: [webapp]",
+        f"pitstop:{API}.traffic[1].outsiders[0] = pitstop/webapp: is in this environment, where the call "
+        "graph decides who calls customermanagementapi; valid: callers: [webapp]",
         {f"{API}.traffic[1]": {"kind": "access", "callers": ["webapp"]}},
     ),
 }
 RESILIENCE = {
     "retry-writes": Case(
         {f"{API}.traffic[1]": RETRIES | {"methods": ["GET", "POST"]}},
-        f"pitstop:{API}.traffic[1].when = connect-failure, refused-stream, gateway-error: after gateway-error a "
-        "POST may have been carried out; valid for it: connect-failure, refused-stream, reset-before-request, "
-        "e.g. when: [connect-failure]",
+        f"pitstop:{API}.traffic[1].when = connect-failure, refused-stream, gateway-error: after "
+        "gateway-error a POST may have been carried out; valid for it: connect-failure, refused-stream, "
+        "reset-before-request, e.g. when: [connect-failure]",
         {f"{API}.traffic[1].when": ["connect-failure"]},
     ),
     "retry-time": Case(
@@ -293,21 +303,21 @@ RESILIENCE = {
     ),
     "retry-budget": Case(
         {f"{API}.traffic[1]": RETRIES | {"attempts": 3, "perTry": "1s"}},
-        f"pitstop:{API}.traffic[1].attempts = 3: makes up to 24 tries at customermanagementapi of one request, "
-        "guardrails.retryBudget is 20; valid: at most 2, e.g. attempts: 2",
+        f"pitstop:{API}.traffic[1].attempts = 3: makes up to 24 tries at customermanagementapi of one "
+        "request, guardrails.retryBudget is 20; valid: at most 2, e.g. attempts: 2",
         {f"{API}.traffic[1].attempts": 2},
     ),
     "retry-budget, the way in": Case(
         {f"{WEB}.traffic": [RETRIES | {"attempts": 3, "perTry": "1s"}]},
-        "pitstop:services.webapp.traffic[0].attempts = 3: makes up to 24 tries at customermanagementapi of one "
-        "request, guardrails.retryBudget is 20; valid: at most 2, e.g. attempts: 2",
+        "pitstop:services.webapp.traffic[0].attempts = 3: makes up to 24 tries at customermanagementapi of "
+        "one request, guardrails.retryBudget is 20; valid: at most 2, e.g. attempts: 2",
         {f"{WEB}.traffic[0].attempts": 2},
         WHOLE,
     ),
     "retry-budget, both": Case(
         {f"{WEB}.traffic": [RETRIES], f"{API}.traffic[1]": RETRIES},
-        f"pitstop:{API}.traffic[1].attempts = 2: makes up to 54 tries at customermanagementapi of one request, "
-        "guardrails.retryBudget is 20; remove these retries",
+        f"pitstop:{API}.traffic[1].attempts = 2: makes up to 54 tries at customermanagementapi of one "
+        "request, guardrails.retryBudget is 20; remove these retries",
         {f"{API}.traffic[1]": REMOVE},
     ),
     "retry-budget, less than the services try": Case(
@@ -334,8 +344,8 @@ RESILIENCE = {
     ),
     "outlier-alone": Case(
         {f"{API}.versions": {"v1": {"replicas": 2}, "v2": {}}, f"{API}.traffic[1]": BREAKER},
-        f"pitstop:{API}.versions.v2.replicas = 1: traffic[1].outliers can leave out a pod only where there is "
-        "another; valid: 2 or more, e.g. replicas: 2",
+        f"pitstop:{API}.versions.v2.replicas = 1: traffic[1].outliers can leave out a pod only where there "
+        "is another; valid: 2 or more, e.g. replicas: 2",
         {f"{API}.versions.v2.replicas": 2},
     ),
     "outlier-alone, scaled": Case(
@@ -345,8 +355,8 @@ RESILIENCE = {
                 "traffic": [BREAKER],
             }
         },
-        f"pitstop:{WEB}.versions.v1.scaling.min = 1: traffic[0].outliers can leave out a pod only where there is "
-        "another; valid: 2 or more, e.g. min: 2",
+        f"pitstop:{WEB}.versions.v1.scaling.min = 1: traffic[0].outliers can leave out a pod only where "
+        "there is another; valid: 2 or more, e.g. min: 2",
         {f"{WEB}.versions.v1.scaling.min": 2},
     ),
     "outlier-percent": Case(
@@ -393,14 +403,14 @@ CAPACITY = {
     ),
     "storage-one-pod": Case(
         {"services.auditlogservice": {"versions": {"v1": {"replicas": 2}}}},
-        "pitstop:services.auditlogservice.versions.v1.replicas = 2: one volume keeps the audit log and one pod "
-        "can have it; valid: 1",
+        "pitstop:services.auditlogservice.versions.v1.replicas = 2: one volume keeps the audit log and one "
+        "pod can have it; valid: 1",
         {"services.auditlogservice.versions.v1.replicas": 1},
     ),
     "storage-one-pod, scaled": Case(
         {"services.auditlogservice": {"versions": {"v1": {"scaling": {"kind": "queue", "max": 3}}}}},
-        "pitstop:services.auditlogservice.versions.v1.scaling.max = 3: one volume keeps the audit log and one "
-        "pod can have it; valid: 1",
+        "pitstop:services.auditlogservice.versions.v1.scaling.max = 3: one volume keeps the audit log and "
+        "one pod can have it; valid: 1",
         {"storage": {"kind": "ephemeral"}},
     ),
     "image-moves": Case(
@@ -417,8 +427,8 @@ CAPACITY = {
     ),
     "images-local": Case(
         {"cluster": {"kind": "kubeconfig", "context": "aks-one"}},
-        "pitstop:images = standin: only contexts kind-*, k3d-*, docker-desktop can load them and this is aks-one; "
-        "valid: upstream or a registry, e.g. ghcr.io/acme/pitstop",
+        "pitstop:images = standin: only contexts kind-*, k3d-*, docker-desktop can load them and this is "
+        "aks-one; valid: upstream or a registry, e.g. ghcr.io/acme/pitstop",
         {"images": "ghcr.io/acme/pitstop"},
     ),
     "quota-small": Case(
@@ -474,8 +484,8 @@ OUTSIDE = {
     ),
     "egress-inside": Case(
         {"egress": [{"host": "webapp.pitstop.svc", "callers": ["webapp"]}]},
-        "pitstop:egress[0].host = webapp.pitstop.svc: is webapp of this environment, which the call graph lets "
-        "callers reach; remove the entry",
+        "pitstop:egress[0].host = webapp.pitstop.svc: is webapp of this environment, which the call graph "
+        "lets callers reach; remove the entry",
         {"egress": []},
     ),
     "egress-twice": Case(
@@ -484,7 +494,8 @@ OUTSIDE = {
                 {"host": "a.example.org", "callers": [name]} for name in ("webapp", "customermanagementapi")
             ]
         },
-        "pitstop:egress[1].host = a.example.org:443: egress[0] is the same already; remove one, callers is a list",
+        "pitstop:egress[1].host = a.example.org:443: egress[0] is the same already; remove one, callers is "
+        "a list",
         {"egress": [{"host": "a.example.org", "callers": ["webapp", "customermanagementapi"]}]},
     ),
     "egress-blurred": Case(
@@ -494,8 +505,8 @@ OUTSIDE = {
                 {"host": "b.example.org", "protocol": "TCP", "callers": ["webapp"]},
             ]
         },
-        "pitstop:egress[1].port = 443: egress[0] has this port too, and TCP names no host; valid: another port, "
-        "or a protocol that names one for both, e.g. protocol: TLS",
+        "pitstop:egress[1].port = 443: egress[0] has this port too, and TCP names no host; valid: another "
+        "port, or a protocol that names one for both, e.g. protocol: TLS",
         {"egress[1].protocol": "TLS"},
     ),
     "shadow-hosts": Case(
@@ -507,20 +518,21 @@ OUTSIDE = {
     ),
     "shadow-hosts, the live one's": Case(
         {f"{NOTES}.release.mailHost": "MailServer.pitstop.svc.cluster.local."},
-        f"pitstop:{NOTES}.release.mailHost = MailServer.pitstop.svc.cluster.local.: is the live version's, which "
-        "would get everything twice; valid: another, e.g. mailHost: mailserver.example.org",
+        f"pitstop:{NOTES}.release.mailHost = MailServer.pitstop.svc.cluster.local.: is the live version's, "
+        "which would get everything twice; valid: another, e.g. mailHost: mailserver.example.org",
         {f"{NOTES}.release.mailHost": "shadow-mail.example.org"},
         EVERYTHING,
     ),
     "shadow-hosts, no use": Case(
         {"services.auditlogservice": {"versions": PAIR, "release": SHADOW | {"sqlHost": "a"}}},
-        "pitstop:services.auditlogservice.release.sqlHost = a: auditlogservice has no use for one; remove the key",
+        "pitstop:services.auditlogservice.release.sqlHost = a: auditlogservice has no use for one; remove "
+        "the key",
         {"services.auditlogservice.release.sqlHost": REMOVE},
     ),
     "shadow-egress": Case(
         {"egress[0]": {"host": "shadow-sql.example.org", "port": 1433, "callers": ["invoiceservice"]}},
-        f"pitstop:{NOTES}.release.sqlHost = shadow-sql.example.org: egress does not let notificationservice call "
-        "it; e.g. egress: [{host: shadow-sql.example.org, port: 1433, protocol: TCP, callers: "
+        f"pitstop:{NOTES}.release.sqlHost = shadow-sql.example.org: egress does not let notificationservice "
+        "call it; e.g. egress: [{host: shadow-sql.example.org, port: 1433, protocol: TCP, callers: "
         "[notificationservice]}]",
         {
             "egress[0]": {
@@ -537,13 +549,18 @@ OUTSIDE = {
             f"{NOTES}.release.sqlHost": "Notification.example.org",
             "egress[0].host": "notification.example.org",
         },
-        f"pitstop:{NOTES}.release.sqlHost = Notification.example.org: holds Notification, the database's name, "
-        "which the service replaces; valid: in lower case, e.g. notification.example.org",
+        f"pitstop:{NOTES}.release.sqlHost = Notification.example.org: holds Notification, the database's "
+        "name, which the service replaces; valid: in lower case, e.g. notification.example.org",
         {f"{NOTES}.release.sqlHost": "notification.example.org"},
         EVERYTHING,
     ),
 }
+# By code; what stands behind a comma tells two cases of one code apart.
 CASES = {**SERVICES, **ROUTES, **RESILIENCE, **CAPACITY, **OUTSIDE}
+
+
+def code_of(name: str) -> str:
+    return name.partition(",")[0]
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -552,7 +569,7 @@ def test_an_environment_that_cannot_work_is_refused_by_one_check_alone(name: str
     with pytest.raises(RefusedError) as refused:
         plan(case.broken, case.base)
     assert refused.value.lines == (case.line,)
-    assert {finding.code for finding in refused.value.findings} == {name.split(",")[0]}
+    assert {finding.code for finding in refused.value.findings} == {code_of(name)}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -562,7 +579,7 @@ def test_what_the_message_proposes_passes(name: str) -> None:
 
 
 def test_every_check_over_settings_has_a_case() -> None:
-    assert {name.split(",")[0] for name in CASES} == {check.code for check in SETTINGS}
+    assert {code_of(name) for name in CASES} == {check.code for check in SETTINGS}
 
 
 @pytest.mark.parametrize("base", [CANARY, WHOLE, EVERYTHING], ids=["canary", "whole", "everything"])

@@ -36,7 +36,7 @@ percent = st.integers(1, 100)
 caller = st.sampled_from(["webapp", "timeservice"])
 
 
-def policy(kind: str, **fields: Any) -> st.SearchStrategy[Node]:
+def policy(kind: str, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Node]:
     return st.fixed_dictionaries({"kind": st.just(kind), **fields})
 
 
@@ -71,7 +71,14 @@ releases = st.sampled_from(
         {"kind": "shadow", "live": "v1", "shadow": "v2"},
     ]
 )
-replicas = st.integers(1, 3).map(lambda count: {"replicas": count})
+replicas = st.fixed_dictionaries(
+    {"replicas": st.integers(1, 3)},
+    optional={
+        "image": st.sampled_from(["localhost:5000/a:1.0", "localhost:5000/a", "localhost:5000/a:latest"]),
+        "settings": st.sampled_from([{"A": "b"}, {"A": "{sqlPassword}"}]),
+        "resources": st.just({"memory": "1Gi"}),
+    },
+)
 scaling = st.sampled_from([{"scaling": {"kind": "cpu", "max": 3}}, {"scaling": {"kind": "queue", "max": 3}}])
 
 
@@ -98,16 +105,35 @@ def needed(names: set[str]) -> set[str]:
     return names if found <= names else needed(names | found)
 
 
-meshes = st.sampled_from([CANARY["mesh"], EVERYTHING["mesh"], {"kind": "none"}])
+names = st.lists(st.sampled_from(["*", "a.example.org", "*.example.org"]), min_size=1, max_size=3)
+egress = st.fixed_dictionaries(
+    {
+        "host": st.sampled_from(["a.example.org", "b.example.org", "webapp.pitstop.svc"]),
+        "port": st.sampled_from([443, 1433]),
+        "protocol": st.sampled_from(["TCP", "TLS", "HTTPS"]),
+        "callers": st.lists(st.sampled_from(["webapp", "invoiceservice"]), min_size=1, unique=True),
+    }
+)
+around = st.fixed_dictionaries(
+    {
+        "mesh": st.sampled_from([CANARY["mesh"], EVERYTHING["mesh"], {"kind": "none"}]),
+        "namespace": st.sampled_from(["pitstop", "other", "istio-system"]),
+        "storage": st.sampled_from([{"kind": "claims"}, {"kind": "ephemeral"}]),
+        "ingress": st.just({})
+        | st.fixed_dictionaries({"hosts": names}, optional={"tls": st.just({"kind": "values"})}),
+        "egress": st.just([]) | st.lists(egress, max_size=2),
+    },
+    optional={"quota": st.just({"cpu": "2", "memory": "4Gi", "pods": 20})},
+)
 
 
 @thoroughness(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
-@given(services(), meshes)
-def test_no_stack_file_reaches_the_checks_over_plans(found: Node, mesh: Node) -> None:
+@given(services(), around)
+def test_no_stack_file_reaches_the_checks_over_plans(found: Node, rest: Node) -> None:
     try:
-        asked = parse(raw({"services": found, "mesh": mesh}))
+        asked = parse(raw({**rest, "services": found}))
     except RefusedError:
-        assume(False)  # noqa: FBT003 - its only argument
+        assume(condition=False)
     codes = {finding.code for finding in check_settings(asked, TODAY)}
     event("refused" if codes else "sound")
     if not codes:
@@ -116,8 +142,24 @@ def test_no_stack_file_reaches_the_checks_over_plans(found: Node, mesh: Node) ->
 
 def test_a_whole_environment_is_judged_in_the_blink_of_an_eye() -> None:
     def once() -> float:
-        start = time.perf_counter()
+        start = time.process_time()  # what others do on this machine does not count
         plan_for(Settings.model_validate(raw(base=EVERYTHING)), OWNER, TODAY)
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     assert min(once() for _ in range(5)) < 0.05  # seconds
+
+
+def test_policies_that_exclude_each_other_make_no_more_routes_than_they_are() -> None:
+    faults: list[Node] = [
+        {
+            "kind": "fault",
+            "headers": {"x-chaos": f"drill-{number}"},
+            "abort": {"percent": 1, "status": 500},
+            "until": "2026-12-31",
+        }
+        for number in range(4)
+    ]
+    content = raw({"services.webapp": {"traffic": faults}})
+    (route,) = [way.route for way in plan_for(parse(content), OWNER, TODAY).routes if way.service == "webapp"]
+    spec: Any = route.body["spec"]
+    assert len(spec["http"]) == 5

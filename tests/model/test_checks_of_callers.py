@@ -141,8 +141,9 @@ def test_the_way_out_is_open_for_the_callers_named() -> None:
 # --- the evaluator itself, by the examples of the documentation -------------------------------------------
 
 
-def network_policy(**spec: Any) -> Manifest:
-    return Manifest("x", "networking.k8s.io/v1", "NetworkPolicy", "x", "one", {}, {"spec": spec})
+def network_policy(**spec: object) -> Manifest:
+    body: dict[str, Any] = {"spec": spec}
+    return Manifest("x", "networking.k8s.io/v1", "NetworkPolicy", "x", "one", {}, body)
 
 
 def authorization(spec: Mapping[str, Any], namespace: str = "one") -> Manifest:

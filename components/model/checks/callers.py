@@ -82,7 +82,7 @@ def rules(plan: Plan, kind: str) -> list[Manifest]:
         "Mesh and network refuse what is not allowed, each on its own: a call needs a rule in both, and one "
         "only, or taking it away would change nothing. A rule without a call is a way in nobody looks at."
     ),
-    source="facts.md 4.2, 10; components/model/access.py",
+    source="https://istio.io/latest/docs/concepts/security/#implicit-enablement; components/model/access.py",
 )
 def edge_rules(plan: Plan) -> Iterator[Finding]:
     known = {call.edge for call in calls(plan)}
@@ -273,7 +273,7 @@ def _refuses(policy: Manifest) -> bool:
         "One Sidecar without a selector holds for the namespace; of two Istio takes either. It names what "
         "pods may call: without it every proxy gets the whole cluster's configuration and calls any host."
     ),
-    source="https://istio.io/latest/docs/reference/config/analysis/ist0111/; facts.md 4.2, 9 and 11",
+    source="https://istio.io/latest/docs/reference/config/analysis/ist0111/",
 )
 def sidecar_scope(plan: Plan) -> Iterator[Finding]:
     if plan.mtls is None:

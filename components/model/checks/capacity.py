@@ -31,7 +31,7 @@ def _one_alone(name: str, own: ServiceSettings) -> bool:
     "scaling-kind",
     "Scaling by something a service has not",
     reason="A scaler without its measure never scales, and what must run alone must not be scaled at all.",
-    source="pitstop.md 1.1 and 7.2",
+    source="components/model/catalogue.py; https://keda.sh/docs/latest/scalers/rabbitmq-queue/",
 )
 def scaling_kind(asked: Asked) -> Iterator[Finding]:
     for name, own in sorted(asked.settings.services.items()):
@@ -80,7 +80,7 @@ def storage_one_pod(asked: Asked) -> Iterator[Finding]:
         "Pods of one version would run different programs, by when their node fetched it; "
         "nothing could be taken back to."
     ),
-    source="pitstop.md 5, 13; https://kubernetes.io/docs/concepts/containers/images/",
+    source="https://kubernetes.io/docs/concepts/containers/images/",
 )
 def image_moves(asked: Asked) -> Iterator[Finding]:
     for name, own in sorted(asked.settings.services.items()):
@@ -104,7 +104,7 @@ def moves(image: str) -> bool:
     "images-local",
     "Stand-in images where nobody can load them",
     reason="They are assembled on this machine and in no registry; a cluster elsewhere could not fetch them.",
-    source="ops/clusters.py, LOADERS",
+    source="ops/clusters.py",
 )
 def images_local(asked: Asked) -> Iterator[Finding]:
     cluster = asked.settings.cluster

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from components.model import plan as plans
-from components.model.catalogue import CATALOGUE, Kind
+from components.model.catalogue import CATALOGUE, Kind, Secret
 from components.model.checks.registry import Asked, settings_check
 from components.model.explain import key_path
 from components.model.findings import Finding
@@ -15,7 +15,7 @@ from components.model.traffic import BlueGreen, OneOnly
     "need-missing",
     "A service without what it needs",
     reason="A service that does not start without another, or never recovers, would hang the update.",
-    source="pitstop.md 1.1 and trap B",
+    source="components/model/catalogue.py",
 )
 def need_missing(asked: Asked) -> Iterator[Finding]:
     services = asked.settings.services
@@ -33,7 +33,7 @@ def need_missing(asked: Asked) -> Iterator[Finding]:
     "no-requests",
     "A traffic policy for a service without requests",
     reason="A worker takes events from a queue, which no mesh routes: the policy would do nothing.",
-    source="facts.md 4.2, 14",
+    source="https://istio.io/latest/docs/ops/configuration/traffic-management/protocol-selection/",
 )
 def no_requests(asked: Asked) -> Iterator[Finding]:
     for name, own in sorted(asked.settings.services.items()):
@@ -52,7 +52,7 @@ def no_requests(asked: Asked) -> Iterator[Finding]:
     "no-queue",
     "A worker's release for a service that is none",
     reason="Release strategies share a queue; requests are shared by traffic policies.",
-    source="design.md, workers",
+    source="components/model/traffic.py",
 )
 def no_queue(asked: Asked) -> Iterator[Finding]:
     for name, own in sorted(asked.settings.services.items()):
@@ -66,10 +66,26 @@ def no_queue(asked: Asked) -> Iterator[Finding]:
 
 
 @settings_check(
+    "setting-secret",
+    "A secret asked for in a setting",
+    reason="Settings are taken as they stand: the service would get the braces, and no password.",
+    source="components/model/settings.py",
+)
+def setting_secret(asked: Asked) -> Iterator[Finding]:
+    for name, own in sorted(asked.settings.services.items()):
+        for version, settings in sorted(own.versions.items()):
+            for key, text in sorted(settings.settings.items()):
+                if named := next((one for one in Secret if f"{{{one}}}" in text), None):
+                    path = key_path(("services", name, "versions", version, "settings", key))
+                    message = f"is taken as it stands, and {named} comes from a Secret only; remove the key"
+                    yield Finding("setting-secret", path, message, text)
+
+
+@settings_check(
     "one-version",
     "Several versions of what keeps data",
     reason="Two servers on the same data would destroy it.",
-    source="pitstop.md 5, 10",
+    source="components/model/catalogue.py",
 )
 def one_version(asked: Asked) -> Iterator[Finding]:
     for name, own in sorted(asked.settings.services.items()):
@@ -86,7 +102,7 @@ def one_version(asked: Asked) -> Iterator[Finding]:
     "singleton",
     "Two of what must never run twice",
     reason="Two timeservices would announce each day twice; two servers would share one volume.",
-    source="pitstop.md 1.1",
+    source="components/model/catalogue.py",
 )
 def singleton(asked: Asked) -> Iterator[Finding]:
     for name, own in sorted(asked.settings.services.items()):
@@ -106,7 +122,7 @@ def singleton(asked: Asked) -> Iterator[Finding]:
     "singleton-release",
     "A release that lets two versions overlap where one must run alone",
     reason="The program would run one version at a time whatever the release says, and only `one` says so.",
-    source="pitstop.md 1.1; components/model/pods.py, running",
+    source="components/model/catalogue.py; components/model/pods.py",
 )
 def singleton_release(asked: Asked) -> Iterator[Finding]:
     for name, own in sorted(asked.settings.services.items()):
@@ -126,7 +142,7 @@ def _one(own: ServiceSettings) -> str:
     "undecided",
     "Several versions and nobody says which",
     reason="With two versions, who gets the requests or the events must be said.",
-    source="design.md, the way data flows",
+    source="components/model/settings.py",
 )
 def undecided(asked: Asked) -> Iterator[Finding]:
     for name, own in sorted(asked.settings.services.items()):
@@ -158,7 +174,7 @@ def undecided(asked: Asked) -> Iterator[Finding]:
         "Without sidecars nobody would carry a policy out, and without a gateway nobody looks at hosts and "
         "certificates; a Service can pick one version, no more. To the network a host outside is any host."
     ),
-    source="pitstop.md 8",
+    source="components/model/settings.py",
 )
 def mesh_needed(asked: Asked) -> Iterator[Finding]:
     if asked.settings.meshed:

@@ -22,7 +22,7 @@ KUBERNETES_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lea
         "The environment owns its namespace: its rules would refuse what the cluster needs, "
         "and `./pitstop down` removes it."
     ),
-    source="https://istio.io/latest/docs/reference/config/security/peer_authentication/ (root namespace)",
+    source="https://istio.io/latest/docs/reference/config/security/peer_authentication/",
 )
 def namespace_taken(asked: Asked) -> Iterator[Finding]:
     settings = asked.settings
@@ -43,7 +43,7 @@ def namespace_taken(asked: Asked) -> Iterator[Finding]:
     "host-twice",
     "A host of the ingress that is listed twice",
     reason="Two routes for one host are merged in the order of their creation, or one of them is dropped.",
-    source="facts.md 4.2, 2",
+    source="https://istio.io/latest/docs/ops/best-practices/traffic-management/#split-virtual-services",
 )
 def host_twice(asked: Asked) -> Iterator[Finding]:
     hosts = asked.settings.ingress.hosts
@@ -57,7 +57,7 @@ def host_twice(asked: Asked) -> Iterator[Finding]:
     "host-star-tls",
     "A certificate for every host there is",
     reason="No certificate is valid for every name, and requests over plain HTTP may be sent on to that one.",
-    source="facts.md 4.2, 7",
+    source="https://www.rfc-editor.org/rfc/rfc9110#section-4.3.4",
 )
 def host_star_tls(asked: Asked) -> Iterator[Finding]:
     settings = asked.settings
@@ -100,7 +100,7 @@ def egress_caller(asked: Asked) -> Iterator[Finding]:
     "egress-inside",
     "A way out to a service of the environment",
     reason="The mesh would take it for a host outside of it, and send it requests without mutual TLS.",
-    source="https://istio.io/latest/docs/reference/config/networking/service-entry/ (location)",
+    source="https://istio.io/latest/docs/reference/config/networking/service-entry/",
 )
 def egress_inside(asked: Asked) -> Iterator[Finding]:
     for number, entry in enumerate(asked.settings.egress):
@@ -113,7 +113,7 @@ def egress_inside(asked: Asked) -> Iterator[Finding]:
     "egress-twice",
     "A way out that is listed twice",
     reason="Both would be the same object, of which the cluster keeps one.",
-    source="components/model/access.py, egress_name",
+    source="components/model/access.py",
 )
 def egress_twice(asked: Asked) -> Iterator[Finding]:
     first: dict[str, int] = {}
@@ -133,7 +133,7 @@ def egress_twice(asked: Asked) -> Iterator[Finding]:
         "Plain TCP names no host: with two on one port, the mesh sends everything to the first. "
         "HTTP names one in a header and TLS in its greeting."
     ),
-    source="https://istio.io/latest/docs/ops/configuration/traffic-management/protocol-selection/",
+    source="https://istio.io/latest/docs/reference/config/networking/service-entry/",
 )
 def egress_blurred(asked: Asked) -> Iterator[Finding]:
     for (one, first), (other, second) in combinations(enumerate(asked.settings.egress), 2):
@@ -165,7 +165,7 @@ def _shadows(asked: Asked) -> Iterator[tuple[Service, ShadowQueue]]:
     "shadow-hosts",
     "A shadow with the servers of the live version",
     reason="A shadow does all the work again: it would write every row and send every mail twice.",
-    source="pitstop.md 1.1; design.md, workers",
+    source="components/model/traffic.py",
 )
 def shadow_hosts(asked: Asked) -> Iterator[Finding]:
     for service, release in _shadows(asked):
@@ -189,7 +189,7 @@ def shadow_hosts(asked: Asked) -> Iterator[Finding]:
     "shadow-egress",
     "A shadow's server that no sidecar knows",
     reason="Sidecars know this environment and the hosts egress names; what they do not know they refuse.",
-    source="https://istio.io/latest/docs/reference/config/networking/sidecar/ (REGISTRY_ONLY)",
+    source="https://istio.io/latest/docs/reference/config/networking/sidecar/#OutboundTrafficPolicy-Mode",
 )
 def shadow_egress(asked: Asked) -> Iterator[Finding]:
     if not asked.settings.meshed:
@@ -224,7 +224,7 @@ def _lets(entry: EgressHost, caller: str, host: str, port: int) -> bool:
         "The services find their master connection by replacing the database's name in the connection "
         "string, wherever it stands: they would ask for another server."
     ),
-    source="pitstop.md 1.3",
+    source="components/model/catalogue.py",
 )
 def database_words(asked: Asked) -> Iterator[Finding]:
     for service, release in _shadows(asked):

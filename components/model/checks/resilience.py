@@ -22,7 +22,9 @@ from components.model.traffic import (
 from components.model.types import SAFE_METHODS, milliseconds
 
 ISTIO_RULES = "https://istio.io/latest/docs/reference/config/networking/destination-rule/"
-ENVOY_OUTLIERS = "https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/outlier"
+ENVOY_OUTLIERS = (
+    "https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/cluster/v3/outlier_detection.proto"
+)
 # Seen before the request was handed over: whatever it asks for was not done.
 NOT_CARRIED_OUT: tuple[RetryCondition, ...] = ("connect-failure", "refused-stream", "reset-before-request")
 
@@ -34,7 +36,7 @@ NOT_CARRIED_OUT: tuple[RetryCondition, ...] = ("connect-failure", "refused-strea
     "retry-writes",
     "Another try of a command that may have been carried out",
     reason="Pitstop's commands write and publish an event each time; an error after that says nothing of it.",
-    source="facts.md 4.1; RFC 9110, section 9.2.2",
+    source="https://www.rfc-editor.org/rfc/rfc9110#section-9.2.2",
 )
 def retry_writes(asked: Asked) -> Iterator[Finding]:
     for one in asked.stated(Retries):
@@ -81,7 +83,7 @@ def _duration(length: int) -> str:
         "Each link of a chain of calls multiplies the tries of the one before: "
         "a service in trouble would get that many times its load."
     ),
-    source="https://sre.google/sre-book/addressing-cascading-failures/ (retries)",
+    source="https://sre.google/sre-book/addressing-cascading-failures/",
 )
 def retry_budget(asked: Asked) -> Iterator[Finding]:
     budget, most = asked.settings.guardrails.retry_budget, _tries(asked)
@@ -135,7 +137,7 @@ def _over_budget(one: Stated[Retries], service: str, tries: int, budget: int) ->
         "When the caller's own callers have given up, the service works for nobody. "
         "Only what is stated is held against it: a default takes part on the caller's side alone."
     ),
-    source="https://sre.google/sre-book/addressing-cascading-failures/ (deadline propagation)",
+    source="https://sre.google/sre-book/addressing-cascading-failures/",
 )
 def timeout_chain(asked: Asked) -> Iterator[Finding]:
     for one in asked.stated(Timeout):
@@ -168,7 +170,7 @@ def _outliers(asked: Asked) -> Iterator[tuple[Stated[CircuitBreaker], Outliers, 
     "outlier-alone",
     "Outlier detection where there is one pod",
     reason="A pod is left out in favour of others of its version; without others nothing can be left out.",
-    source=ENVOY_OUTLIERS,
+    source=f"{ISTIO_RULES}#OutlierDetection",
 )
 def outlier_alone(asked: Asked) -> Iterator[Finding]:
     for one, _, pods in _outliers(asked):
@@ -187,10 +189,10 @@ def outlier_alone(asked: Asked) -> Iterator[Finding]:
     "outlier-percent",
     "Outlier detection that can leave out nobody, or everybody",
     reason=(
-        "The percentage is of a version's pods and rounded down: less than one pod is none. "
-        "Envoy ejects no first pod regardless, as it once did."
+        "The percentage is of a version's pods, and less than one pod is none: "
+        "Envoy's always_eject_one_host is off, and Istio does not set it."
     ),
-    source="facts.md 4.1; https://github.com/envoyproxy/envoy/pull/34796",
+    source=f"{ENVOY_OUTLIERS}; {ISTIO_RULES}#OutlierDetection",
 )
 def outlier_percent(asked: Asked) -> Iterator[Finding]:
     for one, outliers, pods in _outliers(asked):

@@ -30,7 +30,7 @@ FULL_NAME = re.compile(r"[a-z0-9-]+\.[a-z0-9-]+\.svc\.cluster\.local")
     "selector-leaves-out",
     "A Service that leaves a version out",
     reason="A subset's endpoints are some of the Service's: a version it does not select answers 503.",
-    source="pitstop.md 2.2, upstream's committed canary; IST0173",
+    source="https://github.com/EdwinVW/pitstop/tree/main/src/k8s; https://istio.io/latest/docs/reference/config/analysis/ist0173/",
 )
 def selector_leaves_out(plan: Plan) -> Iterator[Finding]:
     for load in plan.workloads:
@@ -50,7 +50,7 @@ def selector_leaves_out(plan: Plan) -> Iterator[Finding]:
     "port-hides-http",
     "A port that does not say it is HTTP",
     reason="The mesh would carry it as plain TCP, and weights, headers and retries would silently not apply.",
-    source="https://istio.io/latest/docs/ops/configuration/traffic-management/protocol-selection/; IST0118",
+    source="https://istio.io/latest/docs/ops/configuration/traffic-management/protocol-selection/",
 )
 def port_hides_http(plan: Plan) -> Iterator[Finding]:
     for load in plan.workloads:
@@ -66,7 +66,7 @@ def port_hides_http(plan: Plan) -> Iterator[Finding]:
     "two-owners",
     "Two objects for one host",
     reason="Istio merges or drops a second rule for a host, in the order of creation.",
-    source="facts.md 4.2, 2",
+    source="https://istio.io/latest/docs/reference/config/analysis/ist0109/",
 )
 def two_owners(plan: Plan) -> Iterator[Finding]:
     seen: set[tuple[str, str, str]] = set()
@@ -84,7 +84,7 @@ def two_owners(plan: Plan) -> Iterator[Finding]:
     "subset-without-pods",
     "A subset no pod belongs to",
     reason="Requests sent there get a 503.",
-    source="IST0173",
+    source="https://istio.io/latest/docs/reference/config/analysis/ist0173/",
 )
 def subset_without_pods(plan: Plan) -> Iterator[Finding]:
     workloads = {load.service.name: load.workloads for load in plan.workloads}
@@ -154,7 +154,7 @@ def _text(asked: Document) -> tuple[str, str]:
     "weights",
     "Weights that do not sum to 100",
     reason="Istio divides by the sum: 90 and 20 would silently mean 82 % and 18 %.",
-    source="facts.md 4.1",
+    source="https://istio.io/latest/docs/reference/config/networking/virtual-service/#HTTPRouteDestination",
 )
 def weights(plan: Plan) -> Iterator[Finding]:
     for route in routes(plan):
@@ -187,7 +187,7 @@ def no_such_subset(plan: Plan) -> Iterator[Finding]:
     "fault-with-retries",
     "A route with a fault that is to be patient",
     reason="Istio gives a route with a fault neither timeout nor retries; stating them would be a lie.",
-    source="https://istio.io/latest/docs/reference/config/networking/virtual-service/#HTTPRoute (fault)",
+    source="https://istio.io/latest/docs/reference/config/networking/virtual-service/#HTTPRoute",
 )
 def fault_with_retries(plan: Plan) -> Iterator[Finding]:
     for route in routes(plan):
@@ -202,7 +202,7 @@ def fault_with_retries(plan: Plan) -> Iterator[Finding]:
     "mirror-all",
     "A mirror that does not say how many requests",
     reason="Istio takes an absent percentage for all of them.",
-    source="facts.md 4.1",
+    source="https://istio.io/latest/docs/reference/config/networking/virtual-service/#HTTPRoute",
 )
 def mirror_all(plan: Plan) -> Iterator[Finding]:
     for route in routes(plan):
@@ -216,7 +216,7 @@ def mirror_all(plan: Plan) -> Iterator[Finding]:
     "short-host",
     "A host by its short name",
     reason="A short name is completed by the namespace of whoever reads the rule, which may be another one.",
-    source="https://istio.io/latest/docs/reference/config/analysis/ist0104/; facts.md 4.2, 3",
+    source="https://istio.io/latest/docs/reference/config/networking/virtual-service/#Destination",
 )
 def short_host(plan: Plan) -> Iterator[Finding]:
     named = [(way.destination, _host(way.destination)) for way in plan.routes]
@@ -282,7 +282,7 @@ def _ports(entry: EntryPlan) -> list[Json]:
     "mtls-conflict",
     "A rule against the mutual TLS the mesh insists on",
     reason="Servers refuse what is not mutual TLS: every request would fail.",
-    source="facts.md 4.2, 6; https://istio.io/latest/docs/reference/config/security/peer_authentication/",
+    source="https://istio.io/latest/docs/reference/config/security/peer_authentication/",
 )
 def mtls_conflict(plan: Plan) -> Iterator[Finding]:
     if plan.mtls is None:

@@ -35,7 +35,7 @@ ISTIO_ROUTES = "https://istio.io/latest/docs/reference/config/networking/virtual
     "policy-twice",
     "Two policies of a kind of which one says it all",
     reason="One of the two would win, and which one nobody could tell from the stack file.",
-    source="components/model/traffic.py, SINGULAR",
+    source="components/model/traffic.py",
 )
 def policy_twice(asked: Asked) -> Iterator[Finding]:
     for name in asked.callers:
@@ -129,7 +129,7 @@ def conditions_meet(asked: Asked) -> Iterator[Finding]:
     "lane-caller",
     "A lane for a caller that is not there",
     reason="The route asks for the labels of the caller's pods; without such pods it takes no request.",
-    source=f"{ISTIO_ROUTES}#HTTPMatchRequest (sourceLabels)",
+    source=f"{ISTIO_ROUTES}#HTTPMatchRequest",
 )
 def lane_caller(asked: Asked) -> Iterator[Finding]:
     for one in asked.stated(CallerLane):
@@ -158,7 +158,7 @@ def _stranger(
     "mirror-writes",
     "A mirror of requests that write",
     reason="The versions of a service share one database: a copied command would be carried out twice.",
-    source="pitstop.md 1.1 and 2.2; RFC 9110, section 9.2.1",
+    source="https://www.rfc-editor.org/rfc/rfc9110#section-9.2.1",
 )
 def mirror_writes(asked: Asked) -> Iterator[Finding]:
     for one in asked.stated(DarkRelease):
@@ -175,7 +175,7 @@ def mirror_writes(asked: Asked) -> Iterator[Finding]:
     "mirror-live",
     "A mirror to a version that has requests of its own",
     reason="It would get its own requests and the copies; what it shows would be neither's load.",
-    source="facts.md 4.1",
+    source=f"{ISTIO_ROUTES}#HTTPRoute",
 )
 def mirror_live(asked: Asked) -> Iterator[Finding]:
     for one in asked.stated(DarkRelease):
@@ -194,7 +194,7 @@ def mirror_live(asked: Asked) -> Iterator[Finding]:
     "faults-forbidden",
     "A fault where none is allowed",
     reason="Trouble on purpose belongs where users are not; the environment says whether it does.",
-    source="facts.md 4.1",
+    source="components/model/settings.py",
 )
 def faults_forbidden(asked: Asked) -> Iterator[Finding]:
     if not asked.settings.guardrails.faults:
@@ -207,7 +207,7 @@ def faults_forbidden(asked: Asked) -> Iterator[Finding]:
     "fault-expired",
     "A fault whose last day is over",
     reason="Trouble that was forgotten is an outage; a day nobody moved means that nobody wants it any more.",
-    source="design.md, the way data flows",
+    source="components/model/traffic.py",
 )
 def fault_expired(asked: Asked) -> Iterator[Finding]:
     for one in asked.stated(FaultInjection):
@@ -263,7 +263,7 @@ def _share_requests(one: FaultInjection, other: FaultInjection) -> bool:
         "Retries never cover injected faults: the fault stands before the part of the proxy that tries "
         "again, and Istio gives a route with a fault no retries."
     ),
-    source=f"{ISTIO_ROUTES}#HTTPRoute (fault)",
+    source=f"{ISTIO_ROUTES}#HTTPRoute; https://github.com/istio/istio/issues/13705",
 )
 def fault_retries(asked: Asked) -> Iterator[Finding]:
     for one in asked.stated(Retries):
@@ -276,7 +276,7 @@ def fault_retries(asked: Asked) -> Iterator[Finding]:
     "fault-timeout",
     "A timeout for requests that all have a fault",
     reason="Istio gives a route with a fault no timeout: a delay longer than it would be waited for.",
-    source=f"{ISTIO_ROUTES}#HTTPRoute (fault)",
+    source=f"{ISTIO_ROUTES}#HTTPRoute; https://github.com/istio/istio/issues/13705",
 )
 def fault_timeout(asked: Asked) -> Iterator[Finding]:
     for one in asked.stated(Timeout):

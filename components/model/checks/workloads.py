@@ -35,7 +35,7 @@ SCALERS = {"HorizontalPodAutoscaler", "ScaledObject"}
         "What breaks into a service gets what its pod has: no root, no capability, no token, no file it can "
         "change, no user anybody else has, and a bound to the memory it can take."
     ),
-    source="https://kubernetes.io/docs/concepts/security/pod-security-standards/; pitstop.md 5, 4 to 6 and 9",
+    source="https://kubernetes.io/docs/concepts/security/pod-security-standards/",
 )
 def hardened(plan: Plan) -> Iterator[Finding]:
     for workload in running(plan):
@@ -81,7 +81,7 @@ def _containers_are_soft(workload: Manifest) -> Iterator[str]:
     "image-latest",
     "An image that may change under its name",
     reason="Two pods of one version could run different programs.",
-    source="pitstop.md 5, 13",
+    source="https://kubernetes.io/docs/concepts/containers/images/",
 )
 def image_latest(plan: Plan) -> Iterator[Finding]:
     for workload in running(plan):
@@ -97,7 +97,7 @@ def image_latest(plan: Plan) -> Iterator[Finding]:
     "no-secrets",
     "A secret in something that is none",
     reason="Whoever may read a Deployment, a ConfigMap or this plan would read the password.",
-    source="pitstop.md 5, 1",
+    source="https://kubernetes.io/docs/concepts/configuration/secret/",
 )
 def no_secrets(plan: Plan) -> Iterator[Finding]:
     for manifest in plan.objects():
@@ -123,7 +123,7 @@ def no_secrets(plan: Plan) -> Iterator[Finding]:
     "singleton-worker",
     "What must never run twice could",
     reason="Two timeservices would announce each day twice; two servers would write to one volume.",
-    source="pitstop.md 1.1",
+    source="components/model/catalogue.py",
 )
 def singleton_worker(plan: Plan) -> Iterator[Finding]:
     for load in plan.workloads:
@@ -152,7 +152,7 @@ def _could_run_twice(load: WorkloadPlan) -> Iterator[str]:
     "selector-adopts",
     "A workload that takes another's pods for its own",
     reason="Two workloads with the same pods start and end them in turns, for ever.",
-    source="https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#selector; facts.md 4.2, 13",
+    source="https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#selector",
 )
 def selector_adopts(plan: Plan) -> Iterator[Finding]:
     for load in plan.workloads:
