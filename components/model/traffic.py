@@ -65,7 +65,13 @@ class TextMatch(Model):
     @model_validator(mode="before")
     @classmethod
     def _bare(cls, value: object) -> object:
-        return {"exact": value} if isinstance(value, str) else value
+        if isinstance(value, str):
+            return {"exact": value}
+        if not isinstance(value, dict | TextMatch):
+            raise invalid(
+                "must be a text, in quotes, or one of exact, prefix and regex, e.g. {prefix: beta-}"
+            )
+        return value
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -257,7 +263,7 @@ class Connections(Model):
 
     @model_validator(mode="after")
     def _limits_something(self) -> Self:
-        if not self.model_fields_set:
+        if all(getattr(self, name) is None for name in type(self).model_fields):
             raise invalid("must limit something, e.g. {max: 100, pending: 50}")
         return self
 
