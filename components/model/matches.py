@@ -64,23 +64,21 @@ class Match:
         Raises:
             NoWordsForItError: two patterns would have to hold for one header or path.
         """
+        mine, theirs = dict(self.headers), dict(other.headers)
+        shared = {name: (mine[name], theirs[name]) for name in mine if name in theirs}
+        paths = [(self.path, other.path)] if self.path and other.path else []
         methods = self.methods if other.methods is None else other.methods
         if self.methods is not None and other.methods is not None:
             methods = self.methods & other.methods
-            if not methods:
-                return None
         caller = self.caller or other.caller
-        if self.caller and other.caller and (caller := self.caller.meets(other.caller)) is None:
+        if self.caller and other.caller:
+            caller = self.caller.meets(other.caller)
+        nobody = methods == frozenset() or (self.caller is not None and caller is None)
+        # Asked before words are looked for: where no request is in both, none are needed.
+        if nobody or any(_apart(*pair) for pair in (*shared.values(), *paths)):
             return None
-        headers = dict(self.headers)
-        for name, text in other.headers:
-            both = _both(headers.get(name), text)
-            if both is None:
-                return None
-            headers[name] = both
-        path = self.path or other.path
-        if self.path and other.path and (path := _both(self.path, other.path)) is None:
-            return None
+        headers = mine | theirs | {name: _narrower(*pair) for name, pair in shared.items()}
+        path = _narrower(*paths[0]) if paths else self.path or other.path
         return Match(tuple(sorted(headers.items())), path, methods, caller)
 
     def covers(self, other: "Match") -> bool:
@@ -149,14 +147,18 @@ def cookie(name: str, value: str) -> str:
     return f"(.*;\\s*)?{re.escape(name)}={re.escape(value)}(;.*)?"
 
 
-def _both(one: Text | None, other: Text) -> Text | None:
-    """The narrower of two conditions on a text; None where no text meets both."""
-    if one is None or _implies(other, one):
+def _apart(one: Text, other: Text) -> bool:
+    """Whether no text meets both, as far as can be told."""
+    comparable = "exact" in (one[0], other[0]) or (one[0], other[0]) == ("prefix", "prefix")
+    return comparable and not _implies(one, other) and not _implies(other, one)
+
+
+def _narrower(one: Text, other: Text) -> Text:
+    """Of two conditions on a text the one that says both."""
+    if _implies(other, one):
         return other
     if _implies(one, other):
         return one
-    if "exact" in (one[0], other[0]) or (one[0], other[0]) == ("prefix", "prefix"):
-        return None
     raise NoWordsForItError
 
 
