@@ -7,7 +7,7 @@ narrower one first.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from components.model import matches, naming
 from components.model.catalogue import Service
@@ -75,9 +75,15 @@ def ways(own: ServiceSettings) -> tuple[Way, ...]:
     for base in _bases(own):
         concerned = [extra for extra in extras if _concerns(extra, base)]
         for match, chosen in _combinations(base.match, concerned):
-            if not any(earlier.match.covers(match) for earlier in found):
+            if not _taken(match, [earlier.match for earlier in found]):
                 found.append(_refined(base, match, chosen))
     return tuple(found)
+
+
+def _taken(match: Match, earlier: Sequence[Match]) -> bool:
+    """Whether no request is left for a match behind these; its methods may be taken by one each."""
+    parts = [replace(match, methods=frozenset({method})) for method in match.methods or ()] or [match]
+    return all(any(one.covers(part) for one in earlier) for part in parts)
 
 
 def way_of(own: ServiceSettings, request: Request) -> Way:
