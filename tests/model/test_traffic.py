@@ -88,11 +88,17 @@ REJECTED: dict[str, Case] = {
     ),
     "weights that sum to 90": (
         {f"{API}.traffic[0].weights.v2": 15},
-        f'{KEY}.traffic[0].weights = {{"v1": 75, "v2": 15}}: the sum is 90 and must be 100, e.g. v1: 75, v2: 25',
+        (
+            f'{KEY}.traffic[0].weights = {{"v1": 75, "v2": 15}}: the sum is 90 and must be 100, '
+            "e.g. v1: 75, v2: 25"
+        ),
     ),
     "weights that sum to 190": (
         {f"{API}.traffic[0].weights": {"v1": 95, "v2": 95}},
-        f'{KEY}.traffic[0].weights = {{"v1": 95, "v2": 95}}: the sum is 190 and must be 100, e.g. v1: 95, v2: 5',
+        (
+            f'{KEY}.traffic[0].weights = {{"v1": 95, "v2": 95}}: the sum is 190 and must be 100, '
+            "e.g. v1: 95, v2: 5"
+        ),
     ),
     "weights of which two are too much": (
         {f"{API}.versions.v3": {}, f"{API}.traffic[0].weights": {"v1": 60, "v2": 60, "v3": 1}},
