@@ -4,8 +4,7 @@ It says what single values may be. What only several of them together can tell (
 no deployment) is for the program to say.
 """
 
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, get_args
 
 from pydantic import BaseModel
@@ -16,7 +15,7 @@ from components.model import settings, traffic
 from components.model.catalogue import CATALOGUE, Kind, Secret, Service, service_name
 from components.model.explain import PROJECT
 from components.model.manifests import Document, Json
-from components.model.types import Cpu, image_source, regular_expression
+from components.model.types import Cpu, Matching, image_source, regular_expression
 
 # The draft every editor knows; nothing here needs a newer one.
 DRAFT = "http://json-schema.org/draft-07/schema#"
@@ -59,7 +58,15 @@ FIELDS: Mapping[type[BaseModel], Mapping[str, str]] = {
         "binDir": "The folder of the network plugins' programs.",
         "confDir": "The folder of the network plugins' configuration.",
     },
-    settings.HelmMesh: {"size": "small: one machine, nothing is autoscaled. standard: the charts' own sizes."},
+    settings.Revision: {
+        "name": "The revision's name, which namespaces are labelled with, e.g. canary.",
+        "tag": "The tag of its control plane's image; without it, the usual one.",
+    },
+    settings.HelmMesh: {
+        "size": "small: one machine, nothing is autoscaled. standard: the charts' own sizes.",
+        "revisions": "The control planes that run, at most two; without the key there is one, without a name.",
+        "live": "The revision that has the pods.",
+    },
     settings.ExistingGateway: {
         "selector": "The labels of the gateway's pods.",
         "namespace": "The namespace of the gateway's pods.",
@@ -297,7 +304,7 @@ class _Generator(GenerateJsonSchema):
 _NUMBER_AS_TEXT = get_args(Cpu)[1].func
 
 
-def _form(check: Callable[..., object]) -> JsonSchemaValue:
+def _form(check: object) -> JsonSchemaValue:
     """What a check on a text asks for, as JSON Schema has it."""
     if check is service_name:
         return {"enum": list(CATALOGUE)}
@@ -305,16 +312,14 @@ def _form(check: Callable[..., object]) -> JsonSchemaValue:
         return {"anyOf": [{"enum": ["standin", "upstream"]}, {"type": "string", "pattern": "[.:/]"}]}
     if check is regular_expression:
         return {"format": "regex"}
-    asked = inspect.getclosurevars(check).nonlocals if inspect.isfunction(check) else {}
-    if "pattern" not in asked:
+    if not isinstance(check, Matching):
         return {}
-    message: str = asked["message"]
-    form = {
-        "pattern": f"^(?:{asked['pattern'].pattern})$",
-        "patternErrorMessage": message,  # what editors show instead of the pattern
-        "description": message[0].upper() + message[1:],
+    return {
+        "pattern": f"^(?:{check.pattern.pattern})$",
+        "patternErrorMessage": check.message,  # what editors show instead of the pattern
+        "description": check.message[0].upper() + check.message[1:],
+        "maxLength": check.longest,
     }
-    return form | ({"maxLength": asked["longest"]} if asked["longest"] else {})
 
 
 def _describe(root: dict[str, Any], definitions: dict[str, Any]) -> None:

@@ -22,7 +22,7 @@ QUEUES = [name for name, service in CATALOGUE.items() if service.queue]
 PORTLESS_WORDS = st.sampled_from(["beta", "a b", "x=1;y", "ä", "1.0", "yes", "{", "*"])
 SECONDS = st.integers(1, 60)
 IMAGES = st.sampled_from(
-    ["ghcr.io/acme/webapp:1.0", f"registry.example:5000/a/b@sha256:{'0' * 64}", "docker.io/library/x:latest"]
+    ["ghcr.io/acme/webapp:1.0", f"registry.example:5000/a/b@sha256:{'0' * 64}", "docker.io/library/x:1.0"]
 )
 
 
@@ -46,18 +46,20 @@ def environments(draw: Draw) -> Node:
     _lanes(draw, services, meshed=meshed)
     optional: Node = {
         "images": draw(st.sampled_from(["standin", "upstream", "ghcr.io/acme/pitstop"])),
-        "ingress": draw(ingresses()),
-        "egress": draw(egresses(sorted(chosen))),
         "storage": draw(storages()),
         "quota": {"cpu": draw(st.sampled_from(["900", 900, "900000m"])), "memory": "2000Gi", "pods": 5000},
     }
+    if meshed:  # without one, nobody looks at hosts
+        optional["ingress"] = draw(ingresses())
     kept = draw(st.sets(st.sampled_from(sorted(optional))))
+    egress = draw(egresses(sorted(chosen))) + _shadows(services) if meshed else []
     return {
         "namespace": draw(st.sampled_from(["pitstop", "p", "pitstop-2", "n" * 63])),
-        "cluster": draw(st.sampled_from([{"kind": "local"}, {"kind": "kubeconfig", "context": "one"}])),
+        "cluster": draw(st.sampled_from([{"kind": "local"}, {"kind": "kubeconfig", "context": "kind-one"}])),
         "mesh": mesh,
         "guardrails": {"faults": faults, "retryBudget": 100_000},
         "services": services,
+        **({"egress": egress} if egress else {}),
         **{key: optional[key] for key in sorted(kept)},
     }
 
@@ -94,6 +96,8 @@ def meshes(draw: Draw) -> Node:
 @st.composite
 def ingresses(draw: Draw) -> Node:
     hosts = draw(st.sampled_from([["*"], ["pitstop.example.org"], ["pitstop.example.org", "*.example.com"]]))
+    if hosts == ["*"]:  # no certificate is for every host
+        return {"hosts": hosts}
     tls = draw(
         st.sampled_from(
             [
@@ -112,13 +116,13 @@ def egresses(draw: Draw, callers: list[str]) -> list[Node]:
     hosts = draw(
         st.lists(
             st.tuples(
-                st.sampled_from(["smtp.example.org", "api.example.com"]), st.sampled_from([25, 443, 8080])
+                st.sampled_from(["smtp.example.org", "api.example.com"]), st.sampled_from([443, 8080])
             ),
             unique_by=lambda place: place[0],
             max_size=2,
         )
     )
-    protocols = {25: ["TCP"], 443: ["HTTPS", "TLS"], 8080: ["HTTP", "TCP"]}
+    protocols = {443: ["HTTPS", "TLS"], 8080: ["HTTP"] if len(hosts) > 1 else ["HTTP", "TCP"]}
     return [
         {
             "host": host,
@@ -128,6 +132,17 @@ def egresses(draw: Draw, callers: list[str]) -> list[Node]:
         }
         for host, port in hosts
     ]
+
+
+def _shadows(services: Mapping[str, Node]) -> list[Node]:
+    """The servers of shadows, which their pods may call."""
+    found: list[Node] = []
+    for key, port in (("sqlHost", 1433), ("mailHost", 25)):
+        callers = [name for name, own in services.items() if key in own.get("release", {})]
+        if callers:
+            host = services[callers[0]]["release"][key]
+            found.append({"host": host, "port": port, "protocol": "TCP", "callers": callers})
+    return found
 
 
 @st.composite
@@ -233,11 +248,11 @@ def policies(
         several = range(draw(st.integers(1, 2)))
         found += [draw(fault(number, callers, cookies == "fault" and number == 0)) for number in several]
     elif draw(st.booleans()):
-        found += draw(patience())
-    if len(names) > 1 and draw(st.booleans()):
-        live = split.get("live") or max(names, key=lambda name: split["weights"].get(name, 0))
-        to = draw(st.sampled_from([name for name in names if name != live]))
-        found.append({"kind": "mirror", "to": to, "percent": draw(st.sampled_from([0.0001, 25, 99.5, 100]))})
+        found += draw(patience(15, 60) if service.public else patience(13, 15))
+    dark = [name for name in names if name != split.get("live") and not split.get("weights", {}).get(name)]
+    if dark and draw(st.booleans()):
+        to, percent = draw(st.sampled_from(dark)), draw(st.sampled_from([0.0001, 25, 99.5, 100]))
+        found.append({"kind": "mirror", "to": to, "percent": percent})
     found += draw(st.lists(breakers(pods), max_size=1))
     found += draw(st.lists(affinities(), max_size=1)) if split["kind"] == "bluegreen" else []
     found += draw(st.lists(accesses(callers), max_size=2))
@@ -293,12 +308,14 @@ def fault(draw: Draw, number: int, callers: list[str], cookies: bool) -> Node:
         }
     if callers and draw(st.booleans()):
         found["caller"] = draw(st.sampled_from(callers))
-    return found | draw(conditions(f"fault-{number}", cookies=cookies))
+    asked = draw(conditions("fault", cookies=cookies))
+    asked["headers"] = {"x-chaos": draw(st.sampled_from([f"{number}", {"prefix": f"{number}-"}]))}
+    return found | asked
 
 
 @st.composite
-def patience(draw: Draw) -> list[Node]:
-    """A timeout and retries that fit into it."""
+def patience(draw: Draw, shortest: int, longest: int) -> list[Node]:
+    """Retries, and a timeout in seconds they fit into; no longer than the caller's own callers wait."""
     attempts, try_seconds = draw(st.integers(1, 3)), draw(st.integers(1, 3))
     found: list[Node] = []
     if draw(st.booleans()):
@@ -307,7 +324,7 @@ def patience(draw: Draw) -> list[Node]:
             {"kind": "retries", "attempts": attempts, "perTry": f"{try_seconds}s", "methods": methods}
         )
     if draw(st.booleans()):
-        found.append({"kind": "timeout", "duration": f"{draw(st.integers(13, 60))}s"})
+        found.append({"kind": "timeout", "duration": f"{draw(st.integers(shortest, longest))}s"})
     return found
 
 

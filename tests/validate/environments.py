@@ -107,7 +107,7 @@ ENVIRONMENTS: dict[str, Node] = {
         {"kind": "access", "outsiders": ["monitoring/prometheus"], "methods": ["GET"], "paths": ["/hc"]},
     ),
     "everything-at-once": api(
-        SPLIT,
+        {"kind": "bluegreen", "live": "v1"},
         {"kind": "route", "to": "v2", "headers": {"x-beta": "yes"}},
         {"kind": "mirror", "to": "v2", "percent": 10},
         {**FAULT, "headers": {"x-chaos": "abort"}},
@@ -115,6 +115,13 @@ ENVIRONMENTS: dict[str, Node] = {
         {"kind": "retries", "attempts": 1, "perTry": "2s"},
         {"kind": "circuitbreaker", "outliers": {}},
         versions=PAIRS,
+    ),
+    "two-control-planes": base(
+        mesh={
+            "kind": "helm",
+            "revisions": [{"name": "stable", "tag": "1.30.2"}, {"name": "canary"}],
+            "live": "canary",
+        },
     ),
     "joined-mesh": base(
         mesh={
@@ -170,7 +177,13 @@ ENVIRONMENTS: dict[str, Node] = {
         },
         auditlogservice={"versions": TWO, "release": {"kind": "replace", "live": "v2"}},
         timeservice={"versions": TWO, "release": {"kind": "one", "live": "v2"}},
-    ),
+    )
+    | {
+        "egress": [
+            {"host": "sql.shadow.example.org", "port": 1433, "protocol": "TCP", "callers": ["invoiceservice"]},
+            {"host": "mail.shadow.example.org", "port": 25, "protocol": "TCP", "callers": ["invoiceservice"]},
+        ]
+    },
     "upstream-images": whole(
         webapp={
             "versions": {
