@@ -7,8 +7,9 @@ from typing import Protocol
 
 from filelock import FileLock
 
-from localcluster.images import catalogue, envoy
-from localcluster.images.spec import Architecture, Order
+from localcluster.images import catalogue, debian, envoy
+from localcluster.images.spec import REGISTRY, Architecture, Order
+from localcluster.node import rootfs
 from localcluster.tools.pins import read_pins
 from ops.errors import UserError
 from ops.paths import CHECKOUT, atomic_dir, cache_root, input_key
@@ -42,7 +43,7 @@ def names() -> tuple[str, ...]:
 
 def fortio() -> str:
     """The image of the load tool."""
-    return f"{catalogue.REGISTRY}/fortio:{versions().fortio}"
+    return f"{REGISTRY}/fortio:{versions().fortio}"
 
 
 def versions() -> catalogue.Versions:
@@ -62,18 +63,19 @@ def ensure(programs: Programs, root: Path | None, bootstrap: Path, progress: Pro
     Args:
         programs: has every program in `TOOLS`, built for Linux on this processor type.
         root: the node's file tree: iptables and the shared libraries come from it. None where there
-            is none; the sidecar then lies on an image from a registry.
+            is none, for want of apt; the sidecar then lies on an image from a registry, and RabbitMQ is
+            a stand-in.
         bootstrap: the file `BOOTSTRAP` of Istio's sources.
-        progress: told about fetching Envoy and assembling.
+        progress: told about fetching Envoy and packages, and assembling.
 
     Raises:
         UserError: this processor type has no images, or something cannot be fetched.
     """
     order = compose(programs, root, bootstrap, progress)
     assembler = programs.path("images")
-    # The file tree's list of packages stands for the libraries that the assembler finds in it.
-    packages = "" if root is None else root / "packages.txt"
-    key = input_key(order.model_dump_json(), assembler, packages, *order.sources)
+    # A file tree's list of packages stands for everything the assembler takes from it.
+    packages = [tree / "packages.txt" for tree in sorted(order.trees)]
+    key = input_key(order.model_dump_json(), assembler, *packages, *order.sources)
     folder = cache_root() / "images" / key
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder.parent}.lock"):
@@ -94,6 +96,7 @@ def compose(programs: Programs, root: Path | None, bootstrap: Path, progress: Pr
         bootstrap=bootstrap,
         root=root,
         plugins=() if root is None else tuple(sorted(root.glob("usr/lib/*/xtables/lib*.so"))),
+        debian=None if root is None else rootfs.unpacked(debian.PACKAGES, "the images", progress),
     )
     return catalogue.order(parts, versions(), architecture)
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from localcluster.images.spec import Architecture, Entry, Image, Layer, Order, Part
+from localcluster.images import debian
+from localcluster.images.spec import REGISTRY, Architecture, Entry, Image, Layer, Order, Part
 
-REGISTRY = "pitstop.local"
 ISTIO_HUB = f"{REGISTRY}/istio"
 PAUSE_VERSION = "3.10"
 STANDIN_VERSIONS = ("1.0", "2.0")
@@ -30,6 +30,8 @@ STANDIN_PORTS: Mapping[str, tuple[int, ...]] = {
     "workshopmanagementapi": (5200,),
     "workshopmanagementeventhandler": (),
 }
+
+_STANDIN_EXTRAS: Mapping[str, tuple[str, ...]] = {"sqlserver": ("sqlcmd",)}
 
 # The programs `Parts.programs` must name.
 PROGRAMS = (
@@ -70,6 +72,7 @@ class Parts(Part):
     # `BASE`, without iptables, which only a mesh without istio-cni would need.
     root: Path | None
     plugins: tuple[Path, ...]  # iptables' loadable matches and targets, inside the root
+    debian: Path | None  # a file tree of `debian.PACKAGES`; None: without them
 
 
 def order(parts: Parts, versions: Versions, architecture: Architecture) -> Order:
@@ -77,13 +80,19 @@ def order(parts: Parts, versions: Versions, architecture: Architecture) -> Order
     return Order(
         architecture=architecture,
         layers=_layers(parts),
-        images=(*_istio(versions, base="" if parts.root else BASE), *_cluster(versions), *_standins()),
+        images=(
+            *_istio(versions, base="" if parts.root else BASE),
+            *_cluster(versions),
+            *debian.images(NOBODY, packages=parts.debian is not None),
+            *_standins(),
+        ),
     )
 
 
 def tags(versions: Versions) -> tuple[str, ...]:
     """The names of all images."""
-    return tuple(image.tag for image in (*_istio(versions), *_cluster(versions), *_standins()))
+    made = (*_istio(versions), *_cluster(versions), *debian.images(NOBODY), *_standins())
+    return tuple(image.tag for image in made)
 
 
 def standin_tag(service: str, version: str) -> str:
@@ -120,6 +129,9 @@ def _layers(parts: Parts) -> dict[str, Layer]:
         "pause": program("pause", "/pause"),
         "fortio": program("fortio", "/usr/bin/fortio"),
         "standin": program("standin", "/standin"),
+        # What a database is set up with, for those who take it from SQL Server's own image.
+        "sqlcmd": Layer(entries=(Entry(path="/opt/mssql-tools18/bin/sqlcmd", link="/standin"),)),
+        **debian.layers(parts.debian),
     }
 
 
@@ -222,11 +234,11 @@ def _cluster(versions: Versions) -> tuple[Image, ...]:
 
 
 def _standins() -> tuple[Image, ...]:
-    """One layer for all: an image is its environment."""
+    """One program for all: an image is its environment."""
     return tuple(
         Image(
             tag=standin_tag(service, version),
-            layers=("base", "standin"),
+            layers=("base", "standin", *_STANDIN_EXTRAS.get(service, ())),
             entrypoint=("/standin",),
             env={"PITSTOP_SERVICE": service, "PITSTOP_VERSION": version},
             user=NOBODY,

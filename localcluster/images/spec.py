@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Architecture = Literal["amd64", "arm64"]
+REGISTRY = "pitstop.local"  # of every image; it names them and is never asked
 
 
 class Part(BaseModel):
@@ -16,31 +17,44 @@ class Part(BaseModel):
 
 
 class Entry(Part):
-    """One path in an image: a file of this machine, a text, a link, or (none of them) a folder."""
+    """One path in an image: a file or a whole tree of this machine, a text, a link, or (none) a folder.
+
+    A tree keeps the modes and links it has; `mode` is not for it.
+    """
 
     path: str = Field(pattern=r"^/")
     mode: int = 0o755
     source: Path | None = None
+    tree: Path | None = None
     text: str | None = None
     link: str | None = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        if sum(content is not None for content in (self.source, self.text, self.link)) > 1:
-            raise ValueError(f"{self.path} is given as more than one of source, text and link")
+        if sum(content is not None for content in (self.source, self.tree, self.text, self.link)) > 1:
+            raise ValueError(f"{self.path} is given as more than one of source, tree, text and link")
         return self
 
 
 class Layer(Part):
-    """Files of one layer, and the programs among them whose shared libraries come from `root`."""
+    """Files of one layer, and the programs among them whose shared libraries come from `root`.
+
+    With a root, the programs inside trees get theirs without being named.
+    """
 
     entries: tuple[Entry, ...] = ()
     programs: tuple[Path, ...] = ()
     root: Path | None = None
 
+    @model_validator(mode="after")
+    def _trees_are_counted(self) -> Self:
+        if self.root is None and any(entry.tree for entry in self.entries):
+            raise ValueError("a layer with a tree needs the root whose list of packages stands for it")
+        return self
+
     @property
     def sources(self) -> tuple[Path, ...]:
-        """The files on this machine the layer is made of, libraries not counted."""
+        """The files on this machine the layer is made of, libraries and trees not counted."""
         return tuple(entry.source for entry in self.entries if entry.source is not None)
 
 
@@ -75,5 +89,13 @@ class Order(Part):
 
     @property
     def sources(self) -> tuple[Path, ...]:
-        """The files on this machine the archive is made of, in a stable order, libraries not counted."""
+        """The files on this machine the archive is made of, in a stable order.
+
+        Libraries and trees are not counted: the lists of packages they come from stand for them.
+        """
         return tuple(sorted({source for layer in self.layers.values() for source in layer.sources}))
+
+    @property
+    def trees(self) -> frozenset[Path]:
+        """The file trees that libraries come from."""
+        return frozenset(layer.root for layer in self.layers.values() if layer.root is not None)

@@ -41,7 +41,16 @@ def ensure(progress: Progress) -> Path:
     Raises:
         UserError: there is no apt, or the packages cannot be fetched.
     """
-    root = cache_root() / "rootfs" / _key()
+    return unpacked(PACKAGES, "the node", progress)
+
+
+def unpacked(names: tuple[str, ...], user: str, progress: Progress) -> Path:
+    """A file tree of these packages and what they need, for `user` as the person is told.
+
+    Raises:
+        UserError: there is no apt, or the packages cannot be fetched.
+    """
+    root = cache_root() / "rootfs" / _key(names)
     if root.is_dir():
         return root
     if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
@@ -50,30 +59,30 @@ def ensure(progress: Progress) -> Path:
             "start Docker to use kind, or set PITSTOP_KUBECONFIG=~/.kube/config#context"
         )
     root.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{root}.lock"):
+    with FileLock(f"{root.parent}.lock"):  # one for all: they share apt's state
         if not root.is_dir():
-            with progress.step("unpacking Debian packages for the node"), atomic_dir(root) as scratch:
-                _fill(scratch, Apt(cache_root() / "debs"))
+            with progress.step(f"unpacking Debian packages for {user}"), atomic_dir(root) as scratch:
+                _fill(scratch, names, Apt(cache_root() / "debs"))
     return root
 
 
 def packages(root: Path) -> dict[str, str]:
-    """Which version of which package is in a root file system made by `ensure`."""
+    """Which version of which package is in a file tree made by `unpacked`."""
     lines = (root / "packages.txt").read_text().splitlines()
     return {name: version for name, _, version in (line.partition(" ") for line in lines)}
 
 
-def _key() -> str:
+def _key(names: tuple[str, ...]) -> str:
     """Without asking apt: a cached root must be found in no time and without a network."""
     release = platform.freedesktop_os_release()
     distribution = f"{release.get('ID')} {release.get('VERSION_ID', release.get('VERSION_CODENAME'))}"
-    return input_key(RECIPE, platform.machine(), distribution, *PACKAGES)
+    return input_key(RECIPE, platform.machine(), distribution, *names)
 
 
-def _fill(root: Path, apt: "Apt") -> None:
+def _fill(root: Path, names: tuple[str, ...], apt: "Apt") -> None:
     apt.update()
-    chosen = apt.resolve(PACKAGES)
-    archives = apt.download(PACKAGES, chosen)
+    chosen = apt.resolve(names)
+    archives = apt.download(names, chosen)
     for link, target in MERGED.items():
         (root / target).mkdir(parents=True)
         (root / link).symlink_to(target)

@@ -65,7 +65,7 @@ func (s *service) read(mux *http.ServeMux, path string, items *collection) {
 }
 
 // write accepts new records under a path, if the event they cause can be published.
-func (s *service) write(mux *http.ServeMux, path string, items *collection) {
+func (s *service) write(mux *http.ServeMux, path string, items *collection, event string) {
 	mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
 		added, ok := decode(w, r, append([]string{items.key}, items.required...))
 		if !ok {
@@ -79,7 +79,7 @@ func (s *service) write(mux *http.ServeMux, path string, items *collection) {
 		items.add(added)
 		// Pitstop writes to the database first and publishes afterwards, without undoing the
 		// first when the second fails.
-		if !s.published(w, r) {
+		if !s.published(w, r, event, added) {
 			return
 		}
 		w.Header().Set("Location", path+"/"+id)
@@ -96,9 +96,9 @@ func (s *service) signed(item record) record {
 	return answer
 }
 
-func (s *service) published(w http.ResponseWriter, r *http.Request) bool {
-	if err := reachable(r.Context(), s.brokerAddress("RabbitMQPublisher")); err != nil {
-		s.log.Error("event not published", "error", err.Error())
+func (s *service) published(w http.ResponseWriter, r *http.Request, kind string, about record) bool {
+	if err := s.exchange("RabbitMQPublisher").publish(r.Context(), kind, about); err != nil {
+		s.log.Error("event not published", "type", kind, "error", err.Error())
 		problem(w, http.StatusInternalServerError, "the event could not be published")
 		return false
 	}
@@ -141,7 +141,7 @@ func runCustomers(ctx context.Context, s *service) error {
 	mux := http.NewServeMux()
 	items := customers()
 	s.read(mux, "/api/customers", items)
-	s.write(mux, "/api/customers", items)
+	s.write(mux, "/api/customers", items, "CustomerRegistered")
 	return s.api(ctx, 5100, mux, "CustomerManagementCN", nil)
 }
 
@@ -149,7 +149,7 @@ func runVehicles(ctx context.Context, s *service) error {
 	mux := http.NewServeMux()
 	items := vehicles()
 	s.read(mux, "/api/vehicles", items)
-	s.write(mux, "/api/vehicles", items)
+	s.write(mux, "/api/vehicles", items, "VehicleRegistered")
 	return s.api(ctx, 5000, mux, "VehicleManagementCN", nil)
 }
 
@@ -174,12 +174,13 @@ func runWorkshop(ctx context.Context, s *service) error {
 	mux.HandleFunc("POST "+day+"/jobs", shop.planning(shop.plan))
 	mux.HandleFunc("GET "+day+"/jobs/{id}", shop.planning(shop.job))
 	mux.HandleFunc("PUT "+day+"/jobs/{id}/finish", shop.planning(shop.finish))
-	address := s.databaseAddress("EventStoreCN")
 	return s.api(ctx, 5200, mux, "EventStoreCN", func(ctx context.Context) error {
 		if !shop.eventStore.Load() {
 			return errors.New("the event store does not exist yet")
 		}
-		return reachable(ctx, address)
+		return errors.Join(
+			reachable(ctx, s.databaseAddress("EventStoreCN")), reachable(ctx, s.databaseAddress("WorkshopManagementCN")),
+		)
 	})
 }
 
@@ -207,8 +208,11 @@ func (s *workshop) show(w http.ResponseWriter, _ *http.Request, date string, job
 	writeJSON(w, http.StatusOK, s.signed(record{"id": date, "date": date, "jobs": jobs.all()}))
 }
 
-func (s *workshop) open(w http.ResponseWriter, _ *http.Request, date string, _ *collection) {
+func (s *workshop) open(w http.ResponseWriter, r *http.Request, date string, _ *collection) {
 	s.day(date)
+	if !s.published(w, r, "WorkshopPlanningCreated", record{"date": date}) {
+		return
+	}
 	writeJSON(w, http.StatusCreated, s.signed(record{"id": date, "date": date, "jobs": []record{}}))
 }
 
@@ -231,7 +235,7 @@ func (s *workshop) plan(w http.ResponseWriter, r *http.Request, date string, _ *
 	}
 	added["id"], added["status"] = added["jobId"], "Planned"
 	s.day(date).add(added)
-	if s.published(w, r) {
+	if s.published(w, r, "MaintenanceJobPlanned", added) {
 		writeJSON(w, http.StatusOK, s.signed(added))
 	}
 }
@@ -242,7 +246,7 @@ func (s *workshop) finish(w http.ResponseWriter, r *http.Request, _ string, jobs
 		problem(w, http.StatusNotFound, "job "+id+" is not known")
 		return
 	}
-	if s.published(w, r) {
+	if s.published(w, r, "MaintenanceJobFinished", record{"jobId": id}) {
 		w.WriteHeader(http.StatusOK)
 	}
 }

@@ -25,9 +25,14 @@ func runSQLServer(ctx context.Context, s *service) error {
 }
 
 func runRabbitMQ(ctx context.Context, s *service) error {
-	page := s.front("15672", "RabbitMQ Management")
-	return s.together(ctx, page, func(ctx context.Context) error {
-		return s.accept(ctx, s.env.or("RABBITMQ_NODE_PORT", "5672"), silent)
+	shared := &broker{user: s.env("RABBITMQ_DEFAULT_USER"), password: s.env("RABBITMQ_DEFAULT_PASS")}
+	metrics := func(ctx context.Context) error {
+		mux := http.NewServeMux()
+		mux.HandleFunc("GET /metrics", shared.metrics)
+		return s.serve(ctx, ":15692", mux, always)
+	}
+	return s.together(ctx, s.front("15672", "RabbitMQ Management"), metrics, func(ctx context.Context) error {
+		return s.accept(ctx, s.env.or("RABBITMQ_NODE_PORT", "5672"), shared.talk)
 	})
 }
 
@@ -36,21 +41,17 @@ func runMailserver(ctx context.Context, s *service) error {
 	return s.together(ctx, page, func(ctx context.Context) error { return s.accept(ctx, "25", mail) })
 }
 
-func runLogserver(ctx context.Context, s *service) error { return s.front("80", "Seq")(ctx) }
+// page says what would be here.
+func page(title string) *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, title+" would be here\n")
+	})
+	return mux
+}
 
-// front serves a page that says what would be here, and takes log events in as Seq does.
 func (s *service) front(port, title string) func(context.Context) error {
-	return func(ctx context.Context) error {
-		mux := http.NewServeMux()
-		mux.HandleFunc("GET /", func(w http.ResponseWriter, _ *http.Request) {
-			_, _ = io.WriteString(w, title+" would be here\n")
-		})
-		mux.HandleFunc("POST /api/events/raw", func(w http.ResponseWriter, r *http.Request) {
-			_, _ = io.Copy(io.Discard, r.Body)
-			w.WriteHeader(http.StatusCreated)
-		})
-		return s.serve(ctx, ":"+port, mux, always)
-	}
+	return func(ctx context.Context) error { return s.serve(ctx, ":"+port, page(title), always) }
 }
 
 // together runs parts until the first of them fails, or all have ended.
@@ -106,7 +107,7 @@ func converse(ctx context.Context, listener net.Listener, talk func(net.Conn)) e
 	}
 }
 
-// silent lets the client speak and never answers, as far as SQL Server and RabbitMQ go here.
+// silent lets the client speak and never answers, as far as SQL Server goes here.
 func silent(connection net.Conn) { _, _ = io.Copy(io.Discard, connection) }
 
 // mail speaks enough SMTP to take a message and drop it. The server speaks first, which matters to

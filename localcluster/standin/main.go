@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -55,21 +56,30 @@ var roles = map[string]role{
 	"customermanagementapi":          runCustomers,
 	"vehiclemanagementapi":           runVehicles,
 	"workshopmanagementapi":          runWorkshop,
-	"workshopmanagementeventhandler": worker{database: "WorkshopManagementCN", broker: "RabbitMQHandler"}.run,
-	"notificationservice":            worker{database: "NotificationServiceCN", broker: "RabbitMQHandler"}.run,
-	"invoiceservice":                 worker{database: "InvoiceServiceCN", broker: "RabbitMQHandler"}.run,
-	"auditlogservice":                worker{broker: "RabbitMQHandler", files: "Auditlog__path"}.run,
-	"timeservice":                    worker{broker: "RabbitMQPublisher"}.run,
+	"workshopmanagementeventhandler": worker{database: "WorkshopManagementCN", queue: "WorkshopManagement"}.run,
+	"notificationservice":            worker{database: "NotificationServiceCN", queue: "Notifications", mails: "MaintenanceJobPlanned"}.run,
+	"invoiceservice":                 worker{database: "InvoiceServiceCN", queue: "Invoicing", mails: "MaintenanceJobFinished"}.run,
+	"auditlogservice":                worker{queue: "Auditlog", files: "Auditlog__path"}.run,
+	"timeservice":                    runTime,
 	"sqlserver":                      runSQLServer,
 	"rabbitmq":                       runRabbitMQ,
 	"mailserver":                     runMailserver,
 	"logserver":                      runLogserver,
 }
 
+// backing are the servers Pitstop leans on; they have logs of their own and send none.
+var backing = map[string]bool{"sqlserver": true, "rabbitmq": true, "mailserver": true, "logserver": true}
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	if err := start(ctx, os.Getenv, os.Stdout); err != nil {
+	run := start
+	if filepath.Base(os.Args[0]) == sqlcmdName {
+		run = func(ctx context.Context, env settings, out io.Writer) error {
+			return runSqlcmd(ctx, os.Args[1:], env, out)
+		}
+	}
+	if err := run(ctx, os.Getenv, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, strings.ReplaceAll(err.Error(), "\n", "; "))
 		var usage usageError
 		if errors.As(err, &usage) {
@@ -90,8 +100,18 @@ func start(ctx context.Context, env settings, out io.Writer) error {
 	if !known {
 		return usageError(fmt.Sprintf("PITSTOP_SERVICE=%q: must name a service of Pitstop, for example webapp", who.Service))
 	}
-	logger := slog.New(slog.NewJSONHandler(out, nil)).With("service", who.Service, "version", who.Version)
-	err := run(ctx, &service{identity: who, env: env, log: logger})
+	work := func(out io.Writer) error {
+		handler := slog.NewJSONHandler(out, &slog.HandlerOptions{Level: minimumLevel(env)})
+		log := slog.New(handler).With("service", who.Service, "version", who.Version)
+		return run(ctx, &service{identity: who, env: env, log: log})
+	}
+	var err error
+	if backing[who.Service] {
+		err = work(out)
+	} else {
+		ships := newShipper(env)
+		err = ships.alongside(func() error { return work(io.MultiWriter(out, ships)) })
+	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil // told to stop while still waiting for something
 	}

@@ -19,7 +19,7 @@ const (
 
 // silence is how long an accepted connection must stay open to count as a server that is there. A
 // sidecar accepts every connection and closes it again when nothing answers behind it; SQL Server
-// and RabbitMQ both let the client speak first.
+// lets the client speak first.
 const silence = 300 * time.Millisecond
 
 // reachable tells whether a server that lets its client speak first is at the address.
@@ -80,9 +80,4 @@ func (s *service) databaseAddress(name string) string {
 		port = "1433"
 	}
 	return net.JoinHostPort(strings.TrimSpace(host), strings.TrimSpace(port))
-}
-
-// brokerAddress reads the settings group (RabbitMQPublisher or RabbitMQHandler) of a service.
-func (s *service) brokerAddress(group string) string {
-	return net.JoinHostPort(s.env.or(group+"__Host", "rabbitmq"), s.env.or(group+"__Port", "5672"))
 }

@@ -17,6 +17,9 @@ import (
 // not yet heard of it find it alive.
 const drain = 3 * time.Second
 
+// healthPath is what probes ask for; it is neither logged nor made to fail.
+const healthPath = "/hc"
+
 // healthy reports what a service's /hc would; it is asked on every probe.
 type healthy func(context.Context) error
 
@@ -38,8 +41,12 @@ func (s *service) listenAddress(port int) string {
 
 // serve answers on the address until the context ends, then says it is not ready, drains, and stops.
 func (s *service) serve(ctx context.Context, address string, mux *http.ServeMux, health healthy) error {
+	wanted, err := newFaults(s.env)
+	if err != nil {
+		return err
+	}
 	var stopping atomic.Bool
-	mux.HandleFunc("GET /hc", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("GET "+healthPath, func(w http.ResponseWriter, r *http.Request) {
 		// The bodies are those of ASP.NET Core's health check middleware.
 		if err := health(r.Context()); err != nil || stopping.Load() {
 			http.Error(w, "Unhealthy", http.StatusServiceUnavailable)
@@ -51,7 +58,7 @@ func (s *service) serve(ctx context.Context, address string, mux *http.ServeMux,
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: s.observed(mux), ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: s.observed(wanted.before(mux)), ReadHeaderTimeout: 10 * time.Second}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
 	s.log.Info("listening", "address", listener.Addr().String())
@@ -75,6 +82,10 @@ func (s *service) serve(ctx context.Context, address string, mux *http.ServeMux,
 	return nil
 }
 
+// statusGone is what logs call an answer its caller did not wait for; it has no number of its own.
+const statusGone = 499
+
+// statusRecorder remembers what was answered; zero: nothing yet.
 type statusRecorder struct {
 	http.ResponseWriter
 	status int
@@ -85,20 +96,40 @@ func (r *statusRecorder) WriteHeader(status int) {
 	r.ResponseWriter.WriteHeader(status)
 }
 
+func (r *statusRecorder) Write(content []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	return r.ResponseWriter.Write(content)
+}
+
+// outcome is the status a finished request is logged with.
+func (r *statusRecorder) outcome(ctx context.Context) int {
+	switch {
+	case r.status != 0:
+		return r.status
+	case ctx.Err() != nil:
+		return statusGone
+	}
+	return http.StatusOK
+}
+
 // observed names the service in every answer and logs every request but the probes. One line per
-// request is what lets a measurement check the mesh's own counts.
+// request, also of one that is answered to nobody, is what lets a measurement check the mesh's own
+// counts: a proxy says in the host that it sent a copy, and in a header which try this is.
 func (s *service) observed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("x-pitstop-service", s.Service)
 		w.Header().Set("x-pitstop-version", s.Version)
-		if r.URL.Path == "/hc" {
+		if r.URL.Path == healthPath {
 			next.ServeHTTP(w, r)
 			return
 		}
-		recorder := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
+		recorder := &statusRecorder{ResponseWriter: w}
 		next.ServeHTTP(recorder, r)
-		s.log.Info("request", "method", r.Method, "path", r.URL.RequestURI(), "status", recorder.status,
-			"requestId", r.Header.Get("x-request-id"))
+		s.log.Info("request", "method", r.Method, "path", r.URL.Path, "query", r.URL.RawQuery,
+			"status", recorder.outcome(r.Context()), "host", r.Host, "attempt", r.Header.Get("x-envoy-attempt-count"),
+			"requestId", r.Header.Get("x-request-id"), "traceId", traceID(r.Header.Get("traceparent")))
 	})
 }
 

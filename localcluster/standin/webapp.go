@@ -18,12 +18,6 @@ import (
 // Offline page.
 const callAttempts = 6
 
-// Headers that tie the calls of one request together; a sidecar cannot do it for the program.
-var traceHeaders = []string{
-	"x-request-id", "x-b3-traceid", "x-b3-spanid", "x-b3-parentspanid", "x-b3-sampled", "x-b3-flags", "b3",
-	"traceparent", "tracestate",
-}
-
 type webapp struct {
 	*service
 	client                        *http.Client
@@ -116,8 +110,12 @@ type apiAnswer struct {
 
 func (a *webapp) call(r *http.Request, method, address string, body []byte) (apiAnswer, error) {
 	var errs []error
+	headers := onward(r.Header)
+	if body != nil {
+		headers.Set("Content-Type", "application/json")
+	}
 	for range callAttempts {
-		answer, err := a.callOnce(r, method, address, body)
+		answer, err := a.callOnce(r.Context(), method, address, headers, body)
 		if err == nil {
 			return answer, nil
 		}
@@ -129,19 +127,12 @@ func (a *webapp) call(r *http.Request, method, address string, body []byte) (api
 	return apiAnswer{}, errors.Join(errs...)
 }
 
-func (a *webapp) callOnce(r *http.Request, method, address string, body []byte) (apiAnswer, error) {
-	request, err := http.NewRequestWithContext(r.Context(), method, address, bytes.NewReader(body))
+func (a *webapp) callOnce(ctx context.Context, method, address string, headers http.Header, body []byte) (apiAnswer, error) {
+	request, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
 	if err != nil {
 		return apiAnswer{}, err
 	}
-	for _, name := range traceHeaders {
-		if value := r.Header.Get(name); value != "" {
-			request.Header.Set(name, value)
-		}
-	}
-	if body != nil {
-		request.Header.Set("Content-Type", "application/json")
-	}
+	request.Header = headers.Clone()
 	response, err := a.client.Do(request)
 	if err != nil {
 		return apiAnswer{}, err

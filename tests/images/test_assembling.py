@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from localcluster.images import assemble, catalogue, envoy
+from localcluster.images import assemble, catalogue, debian, envoy
 from localcluster.images.spec import Architecture
+from localcluster.node import rootfs
 from ops.errors import UserError
 from ops.progress import Progress
 
@@ -78,6 +79,17 @@ def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         return tmp_path / "envoy"
 
     monkeypatch.setattr(envoy, "ensure", fetched)
+    packages = tmp_path / "packages"
+    (packages / "usr/bin").mkdir(parents=True)
+    (packages / "usr/bin/busybox").write_text("busybox")
+    (packages / "packages.txt").write_text("rabbitmq-server 3\n")
+
+    def unpacked(names: tuple[str, ...], user: str, progress: Progress) -> Path:
+        del user, progress
+        assert names == debian.PACKAGES
+        return packages
+
+    monkeypatch.setattr(rootfs, "unpacked", unpacked)
 
 
 def test_the_archive_is_made_once(programs: Programs, root: Path, bootstrap: Path) -> None:
@@ -90,7 +102,16 @@ def test_the_archive_is_made_once(programs: Programs, root: Path, bootstrap: Pat
 
 
 @pytest.mark.parametrize(
-    "changed", ["programs/coredns", "programs/images", "envoy", "bootstrap.json", "tree/packages.txt"]
+    "changed",
+    [
+        "programs/coredns",
+        "programs/images",
+        "envoy",
+        "bootstrap.json",
+        "tree/packages.txt",
+        "packages/packages.txt",
+        "packages/usr/bin/busybox",
+    ],
 )
 def test_a_changed_input_makes_another_archive(
     programs: Programs, root: Path, bootstrap: Path, tmp_path: Path, changed: str
@@ -138,12 +159,16 @@ def test_another_processor_type_is_one_line(
         assemble.ensure(programs, root, bootstrap, Progress())
 
 
-def test_without_a_file_tree_the_sidecar_lies_on_an_image_from_a_registry(
+def test_without_apt_images_of_the_same_names_come_from_a_registry_or_are_stand_ins(
     programs: Programs, root: Path, bootstrap: Path
 ) -> None:
-    with_tree = assemble.ensure(programs, root, bootstrap, Progress())
+    with_apt = json.loads(assemble.ensure(programs, root, bootstrap, Progress()).read_text())
     without = json.loads(assemble.ensure(programs, None, bootstrap, Progress()).read_text())
+    assert [image["tag"] for image in without["images"]] == [image["tag"] for image in with_apt["images"]]
     based = [image["tag"] for image in without["images"] if image["base"]]
-    assert based == [tag for tag in assemble.names() if "/proxyv2:" in tag]
-    assert not any(image["base"] for image in json.loads(with_tree.read_text())["images"])
+    assert based == [tag for tag in assemble.names() if "/proxyv2:" in tag or "/busybox:" in tag]
+    assert not any(image["base"] for image in with_apt["images"])
     assert not without["layers"]["envoy"]["programs"]
+    (broker,) = (image for image in without["images"] if image["tag"] == f"{debian.HUB}/rabbitmq:3")
+    assert broker["entrypoint"] == ["/standin"]
+    assert broker["env"]["PITSTOP_SERVICE"] == "rabbitmq"

@@ -1,6 +1,7 @@
 """Which images there are, and that what the rest of the program says of them is true."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from pydantic import ValidationError
 from components.model import versions as program
 from components.model.catalogue import CATALOGUE
 from localcluster import images
-from localcluster.images import catalogue
+from localcluster.images import catalogue, debian
 from localcluster.images.assemble import versions
 from localcluster.images.spec import Entry, Image, Layer, Order
 
@@ -21,6 +22,7 @@ PARTS = catalogue.Parts(
     bootstrap=Path("/bootstrap.json"),
     root=ROOT,
     plugins=(ROOT / "usr/lib/x86_64-linux-gnu/xtables/libxt_owner.so",),
+    debian=Path("/packages"),
 )
 
 
@@ -58,7 +60,9 @@ def test_tags_are_those_the_program_asks_for() -> None:
 
 def test_stand_ins_share_every_layer_and_differ_in_who_they_are(order: Order) -> None:
     found = [image for image in order.images if "/standin/" in image.tag]
-    assert {image.layers for image in found} == {("base", "standin")}
+    assert {image.layers[:2] for image in found} == {("base", "standin")}
+    more = {image.tag: image.layers[2:] for image in found if image.layers[2:]}
+    assert more == {f"pitstop.local/standin/sqlserver:{version}": ("sqlcmd",) for version in ("1.0", "2.0")}
     for image in found:
         service, version = image.tag.rsplit("/", 1)[1].split(":")
         assert image.env == {"PITSTOP_SERVICE": service, "PITSTOP_VERSION": version}
@@ -105,8 +109,42 @@ def test_the_assembler_reads_the_names_it_knows(order: Order) -> None:
     assert set(written) == {"architecture", "layers", "images"}
     image = next(image for image in written["images"] if image["tag"].endswith("install-cni:abc"))
     assert image["workingDir"] == "/opt/cni/bin"
-    known = {"path", "mode", "source", "text", "link"}
+    known = {"path", "mode", "source", "tree", "text", "link"}
     assert all(set(entry) <= known for layer in written["layers"].values() for entry in layer["entries"])
+
+
+def test_the_database_stand_in_has_the_client_of_the_real_image(order: Order) -> None:
+    found = paths(order, "pitstop.local/standin/sqlserver:1.0")
+    assert found[found["/opt/mssql-tools18/bin/sqlcmd"].link or ""].source == Path("/programs/standin")
+    assert "/opt/mssql-tools18/bin/sqlcmd" not in paths(order, "pitstop.local/standin/webapp:1.0")
+
+
+def test_rabbitmq_is_unpacked_packages_with_a_shell_and_its_plugins(order: Order) -> None:
+    broker = find(order, f"{debian.HUB}/rabbitmq:3")
+    found = paths(order, broker.tag)
+    assert found["/usr/lib/rabbitmq"].tree == Path("/packages/usr/lib/rabbitmq")
+    assert order.layers["rabbitmq"].root == Path("/packages")  # where the libraries of Erlang are
+    assert found["/etc/rabbitmq/enabled_plugins"].text == "[rabbitmq_management,rabbitmq_prometheus].\n"
+    (start,) = broker.entrypoint
+    script = found[start].text or ""
+    assert found[start].mode == 0o755
+    subprocess.run(["sh", "-n"], input=script, text=True, check=True)
+    assert script.startswith("#!/bin/sh\n")
+    assert found["/bin/sh"].link == "busybox"
+    assert found["/bin/busybox"].source == Path("/packages/usr/bin/busybox")
+
+
+def test_rabbitmq_keeps_what_nodes_say_to_each_other_inside_the_pod(order: Order) -> None:
+    environment = find(order, f"{debian.HUB}/rabbitmq:3").env
+    assert environment["RABBITMQ_NODENAME"].endswith("@localhost")
+    assert environment["ERL_EPMD_ADDRESS"] == "127.0.0.1"
+    assert "inet_dist_use_interface {127,0,0,1}" in environment["RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"]
+
+
+def test_busybox_has_what_pods_wait_with(order: Order) -> None:
+    found = paths(order, f"{debian.HUB}/busybox:1")
+    for name in ("sh", "nc", "timeout", "printf", "head", "grep", "sleep", "wget", "cat", "test", "true"):
+        assert found[f"/bin/{name}"].link == "busybox"
 
 
 def test_a_name_says_what_it_is_of() -> None:
@@ -136,9 +174,17 @@ def test_an_order_that_cannot_be_assembled_is_refused(
     [
         ({"path": "relative"}, "should match pattern"),
         ({"path": "/a", "text": "", "link": "b"}, "more than one"),
+        ({"path": "/a", "tree": "/b", "source": "/b"}, "more than one"),
         ({"path": "/a", "owner": 3}, "Extra inputs"),
     ],
 )
 def test_an_entry_is_one_thing_at_an_absolute_path(entry: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         Entry.model_validate(entry)
+
+
+def test_a_tree_whose_changes_nothing_would_notice_is_refused() -> None:
+    tree = Entry(path="/a", tree=Path("/b"))
+    assert Layer(entries=(tree,), root=Path("/")).entries == (tree,)
+    with pytest.raises(ValidationError, match="needs the root"):
+        Layer(entries=(tree,))

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -70,19 +71,12 @@ func load(t *testing.T, archive, tag string) v1.Image {
 	return image
 }
 
-func TestAnImageHoldsItsFilesAndItsConfiguration(t *testing.T) {
-	image := load(t, assemble(t, small(t)), "pitstop.local/test/one:1")
-	config, err := image.ConfigFile()
+// contents answers the header of every path in an image.
+func contents(t *testing.T, image v1.Image) map[string]*tar.Header {
+	t.Helper()
+	layers, err := image.Layers()
 	if err != nil {
 		t.Fatal(err)
-	}
-	if config.Architecture != "amd64" || config.OS != "linux" || config.Config.User != "65532:65532" ||
-		strings.Join(config.Config.Env, " ") != "A=1 B=2" || config.Config.WorkingDir != "/tmp" {
-		t.Errorf("%+v", config)
-	}
-	layers, err := image.Layers()
-	if err != nil || len(layers) != 2 {
-		t.Fatal(layers, err)
 	}
 	headers := map[string]*tar.Header{}
 	for _, layer := range layers {
@@ -101,6 +95,24 @@ func TestAnImageHoldsItsFilesAndItsConfiguration(t *testing.T) {
 			headers[header.Name] = header
 		}
 	}
+	return headers
+}
+
+func TestAnImageHoldsItsFilesAndItsConfiguration(t *testing.T) {
+	image := load(t, assemble(t, small(t)), "pitstop.local/test/one:1")
+	config, err := image.ConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if config.Architecture != "amd64" || config.OS != "linux" || config.Config.User != "65532:65532" ||
+		strings.Join(config.Config.Env, " ") != "A=1 B=2" || config.Config.WorkingDir != "/tmp" {
+		t.Errorf("%+v", config)
+	}
+	layers, err := image.Layers()
+	if err != nil || len(layers) != 2 {
+		t.Fatal(layers, err)
+	}
+	headers := contents(t, image)
 	for path, mode := range map[string]int64{
 		"etc/": 0o755, "etc/passwd": 0o644, "tmp/": 0o1777, "usr/": 0o755, "usr/bin/": 0o755, "usr/bin/program": 0o755, "usr/bin/link": 0o777,
 	} {
@@ -111,6 +123,77 @@ func TestAnImageHoldsItsFilesAndItsConfiguration(t *testing.T) {
 	}
 	if len(headers) != 7 || headers["usr/bin/link"].Linkname != "program" {
 		t.Errorf("%v", headers)
+	}
+}
+
+// tree is a folder with a file of each kind that a tree may hold.
+func tree(t *testing.T) string {
+	t.Helper()
+	root := t.TempDir()
+	for _, err := range []error{
+		os.Chmod(root, 0o755),
+		os.Mkdir(filepath.Join(root, "bin"), 0o755),
+		os.Mkdir(filepath.Join(root, "empty"), 0o700),
+		os.WriteFile(filepath.Join(root, "bin/tool"), []byte("tool"), 0o600),
+		os.WriteFile(filepath.Join(root, "notes"), []byte("notes"), 0o600),
+		os.Symlink("bin/tool", filepath.Join(root, "tool")),
+		os.Symlink("/elsewhere/entirely", filepath.Join(root, "away")),
+		os.Chmod(filepath.Join(root, "bin"), 0o755),
+		os.Chmod(filepath.Join(root, "notes"), 0o640),
+		os.Chmod(filepath.Join(root, "bin/tool"), 0o755|os.ModeSetuid),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root
+}
+
+func TestATreeIsCopiedWholeWithItsModesAndLinks(t *testing.T) {
+	order := small(t)
+	order.Layers["program"] = Layer{Entries: []Entry{
+		{Path: "/opt/part", Tree: tree(t)}, {Path: "/opt/part/notes", Mode: 0o600, Text: text("other notes")},
+	}}
+	headers := contents(t, load(t, assemble(t, order), "pitstop.local/test/one:1"))
+	for path, want := range map[string]struct {
+		mode, size int64
+		link       string
+	}{
+		"opt/part/":         {mode: 0o755},
+		"opt/part/bin/":     {mode: 0o755},
+		"opt/part/bin/tool": {mode: 0o755, size: 4}, // what may become another user does not
+		"opt/part/empty/":   {mode: 0o700},
+		"opt/part/notes":    {mode: 0o600, size: 11}, // the later entry counts
+		"opt/part/tool":     {mode: 0o777, link: "bin/tool"},
+		"opt/part/away":     {mode: 0o777, link: "/elsewhere/entirely"},
+	} {
+		got := headers[path]
+		if got == nil || got.Mode != want.mode || got.Size != want.size || got.Linkname != want.link ||
+			got.Uid != 0 || got.ModTime.Unix() != 0 {
+			t.Errorf("%s: %+v", path, got)
+		}
+	}
+}
+
+func TestATreeTheSameElsewhereMakesTheSameImage(t *testing.T) {
+	digest := func(root string) string {
+		order := small(t)
+		order.Layers["program"] = Layer{Entries: []Entry{{Path: "/opt", Tree: root}}}
+		value, err := load(t, assemble(t, order), "pitstop.local/test/one:1").ConfigName()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return value.String()
+	}
+	one, other := tree(t), tree(t)
+	if digest(one) != digest(other) {
+		t.Error("two folders with the same files made different images")
+	}
+	if err := os.Chmod(filepath.Join(other, "notes"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if digest(one) == digest(other) {
+		t.Error("a changed mode did not change the image")
 	}
 }
 
@@ -187,11 +270,23 @@ func TestASharedLayerIsWrittenOnce(t *testing.T) {
 	}
 }
 
+// pipe is a folder with something in it that no image can hold.
+func pipe(t *testing.T) string {
+	t.Helper()
+	root := t.TempDir()
+	if err := syscall.Mkfifo(filepath.Join(root, "pipe"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
 func TestMistakesAreNamed(t *testing.T) {
 	for want, change := range map[string]func(*Order){
 		"no layer nowhere":         func(o *Order) { o.Images[0].Layers = []string{"nowhere"} },
 		"/nonexistent":             func(o *Order) { o.Layers["program"] = Layer{Entries: []Entry{{Path: "/a", Source: "/nonexistent"}}} },
 		"is not a file":            func(o *Order) { o.Layers["program"] = Layer{Entries: []Entry{{Path: "/a", Source: "/"}}} },
+		"no file, folder or link":  func(o *Order) { o.Layers["program"] = Layer{Entries: []Entry{{Path: "/a", Tree: pipe(t)}}} },
+		"lstat /nonexistent":       func(o *Order) { o.Layers["program"] = Layer{Entries: []Entry{{Path: "/a", Tree: "/nonexistent"}}} },
 		"absolute and clean":       func(o *Order) { o.Layers["program"] = Layer{Entries: []Entry{{Path: "/a/../b"}}} },
 		"must specify a tag":       func(o *Order) { o.Images[0].Tag = "pitstop.local/test/one:" },
 		"layer program: /dev/null": func(o *Order) { o.Layers["program"] = Layer{Programs: []string{"/dev/null"}, Root: "/"} },
@@ -242,6 +337,23 @@ func TestLibrariesAreFoundThroughLinksThatStayInside(t *testing.T) {
 	}
 	if !paths["/lib/x86_64-linux-gnu/libc.so.6"] || !paths["/lib64/ld-linux-x86-64.so.2"] {
 		t.Errorf("%v", paths)
+	}
+	// A program inside a tree gets them without being named.
+	inside := t.TempDir()
+	content, err := os.ReadFile(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(inside, "ls"), content, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	order := small(t)
+	for given, wanted := range map[string]bool{"/": true, "": false} {
+		order.Layers["program"] = Layer{Entries: []Entry{{Path: "/opt", Tree: inside}}, Root: given}
+		headers := contents(t, load(t, assemble(t, order), "pitstop.local/test/one:1"))
+		if found := headers["lib/x86_64-linux-gnu/libc.so.6"] != nil; found != wanted || headers["opt/ls"] == nil {
+			t.Errorf("root %q: libraries %v", given, found)
+		}
 	}
 	root := t.TempDir()
 	folder := filepath.Join(root, "usr/lib/x86_64-linux-gnu")

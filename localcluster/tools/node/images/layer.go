@@ -6,8 +6,10 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"sort"
 	"strings"
 	"time"
@@ -19,27 +21,34 @@ import (
 // Layer is what one layer holds.
 type Layer struct {
 	Entries []Entry `json:"entries"`
-	// Programs are files on this machine whose shared libraries are taken from Root.
+	// Programs are files on this machine whose shared libraries are taken from Root. With a Root,
+	// the programs inside trees get theirs without being named.
 	Programs []string `json:"programs"`
 	Root     string   `json:"root"`
 }
 
-// Entry is one path in an image: a file of this machine, a text, a link, or (none of them) a folder.
+// Entry is one path in an image: a file of this machine, a tree of it with the modes and links it
+// has, a text, a link, or (none of them) a folder.
 type Entry struct {
 	Path   string  `json:"path"`
 	Mode   int64   `json:"mode"`
 	Source string  `json:"source"`
+	Tree   string  `json:"tree"`
 	Text   *string `json:"text"`
 	Link   string  `json:"link"`
 }
 
 func (l Layer) build(architecture string) (v1.Layer, error) {
-	entries := map[string]Entry{}
-	libraries, err := libraries(l.Root, architecture, l.Programs)
+	given, programs, err := l.expand()
 	if err != nil {
 		return nil, err
 	}
-	for _, entry := range append(libraries, l.Entries...) {
+	libraries, err := libraries(l.Root, architecture, programs)
+	if err != nil {
+		return nil, err
+	}
+	entries := map[string]Entry{}
+	for _, entry := range append(libraries, given...) {
 		if entry.Path != path.Clean(entry.Path) || !path.IsAbs(entry.Path) {
 			return nil, fmt.Errorf("path %q must be absolute and clean", entry.Path)
 		}
@@ -58,6 +67,62 @@ func (l Layer) build(architecture string) (v1.Layer, error) {
 	}
 	sort.Slice(ordered, func(a, b int) bool { return ordered[a].Path < ordered[b].Path })
 	return measure(ordered)
+}
+
+// expand answers the entries with every tree replaced by what is in it, and all programs whose
+// libraries are wanted. Of two entries for one path the later one counts.
+func (l Layer) expand() ([]Entry, []string, error) {
+	var entries []Entry
+	programs := append([]string{}, l.Programs...)
+	for _, entry := range l.Entries {
+		if entry.Tree == "" {
+			entries = append(entries, entry)
+			continue
+		}
+		inside, err := entry.walk()
+		if err != nil {
+			return nil, nil, err
+		}
+		entries = append(entries, inside...)
+		for _, found := range inside {
+			if l.Root != "" && isProgram(found.Source) {
+				programs = append(programs, found.Source)
+			}
+		}
+	}
+	return entries, programs, nil
+}
+
+// walk answers one entry for everything in a tree. Whose the files are and how old is not taken.
+func (e Entry) walk() ([]Entry, error) {
+	var found []Entry
+	err := filepath.WalkDir(e.Tree, func(name string, item fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		about, err := item.Info()
+		if err != nil {
+			return err
+		}
+		relative, err := filepath.Rel(e.Tree, name)
+		if err != nil {
+			return err
+		}
+		inside := Entry{Path: path.Join(e.Path, filepath.ToSlash(relative)), Mode: int64(about.Mode().Perm())}
+		switch {
+		case item.Type() == fs.ModeSymlink:
+			if inside.Link, err = os.Readlink(name); err != nil {
+				return err
+			}
+		case item.Type().IsRegular():
+			inside.Source = name
+		case !item.IsDir():
+			return fmt.Errorf("%s is no file, folder or link", name)
+		}
+		found = append(found, inside)
+		return nil
+	})
+	return found, err
 }
 
 // files is a layer that is made anew from its files each time it is read. It stays uncompressed:

@@ -3,6 +3,7 @@ package main
 import (
 	"debug/elf"
 	"fmt"
+	"io"
 	"os"
 	"path"
 
@@ -39,6 +40,18 @@ func libraries(root, architecture string, programs []string) ([]Entry, error) {
 		}
 	}
 	return entries, nil
+}
+
+// isProgram tells whether a file is a program or a shared library, by how it begins.
+func isProgram(name string) bool {
+	file, err := os.Open(name)
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	start := make([]byte, len(elf.ELFMAG))
+	_, err = io.ReadFull(file, start)
+	return err == nil && string(start) == elf.ELFMAG
 }
 
 // needs answers the absolute path of a program's loader and the names of its libraries.
