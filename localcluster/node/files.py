@@ -91,7 +91,10 @@ def kubelet() -> str:
 
 
 def kube_proxy() -> str:
-    """Limits of connection tracking belong to the whole machine: zero leaves them alone."""
+    """Limits of connection tracking belong to the whole machine: zero leaves them alone.
+
+    Without node ports on 127.0.0.1, which nobody uses here, the kernel itself keeps pods from that address.
+    """
     return _documents(
         {
             "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
@@ -100,6 +103,7 @@ def kube_proxy() -> str:
             "clusterCIDR": POD_CIDR,
             "conntrack": {"maxPerCore": 0, "min": 0},
             "hostnameOverride": NODE_NAME,
+            "iptables": {"localhostNodePorts": False},
             "mode": "iptables",
             "oomScoreAdj": 0,
         }

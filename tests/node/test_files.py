@@ -53,6 +53,7 @@ def test_the_kubelet_runs_on_either_cgroup_version_and_keeps_images_it_cannot_pu
 
 def test_kube_proxy_leaves_the_machines_limits_alone() -> None:
     assert only(files.kube_proxy())["conntrack"] == {"maxPerCore": 0, "min": 0}
+    assert only(files.kube_proxy())["iptables"] == {"localhostNodePorts": False}
 
 
 @pytest.mark.parametrize("snapshotter", ["overlayfs", "native"])

@@ -77,9 +77,24 @@ ALLOW_API = f"""
 {{podSelector: {{matchLabels: {{app: friend}}}}, policyTypes: [Egress],
  egress: [{{to: [{{ipBlock: {{cidr: {NODE_IP}/32}}}}], ports: [{{port: {API_PORT}}}]}}]}}
 """
+NOBODY = """
+apiVersion: v1
+kind: Service
+metadata: {name: nobody, namespace: free}
+spec: {selector: {app: nobody}, ports: [{port: 80}]}
+"""
 CONNECT = """
 import socket, sys
 socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=2).close()
+"""
+# Ends well when the connection is refused at once.
+REFUSED = """
+import socket, sys
+try:
+    socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=1)
+except ConnectionRefusedError:
+    sys.exit()
+sys.exit("not refused")
 """
 # Asks for the address of kubernetes.default; ends well when the answer has one.
 RESOLVE = """
@@ -109,8 +124,13 @@ class World:
         found = self.cluster.objects("pod", name, f"--namespace={namespace}")["status"]["podIP"]
         return str(found)
 
-    def service(self) -> str:
-        return str(self.cluster.objects("service", "server", "--namespace=guarded")["spec"]["clusterIP"])
+    def service(self, service: str) -> str:
+        namespace, _, name = service.partition("/")
+        return str(self.cluster.objects("service", name, f"--namespace={namespace}")["spec"]["clusterIP"])
+
+    def refused(self, source: str, address: str, port: int) -> bool:
+        """Whether a pod is told at once that nobody answers there."""
+        return self._inside(source, REFUSED, address, str(port))
 
     def reaches(self, source: str, target: str, port: int = PORT) -> bool:
         """Whether a pod gets a connection to a pod (`namespace/name`) or an address."""
@@ -174,12 +194,12 @@ def test_default_deny_refuses_what_worked_and_a_label_lets_exactly_one_in(world:
     assert eventually(lambda: not world.reaches("guarded/stranger", "guarded/server"), 10)
     assert not world.reaches("guarded/friend", "guarded/server")
     assert not world.reaches("free/one", "guarded/server")
-    assert not world.reaches("guarded/stranger", world.service(), 80)
+    assert not world.reaches("guarded/stranger", world.service("guarded/server"), 80)
     assert world.reaches("guarded/stranger", "free/one")
 
     world.apply(friend=ALLOW_FRIEND)
     assert eventually(lambda: world.reaches("guarded/friend", "guarded/server"), 10)
-    assert world.reaches("guarded/friend", world.service(), 80)
+    assert world.reaches("guarded/friend", world.service("guarded/server"), 80)
     assert not world.reaches("guarded/stranger", "guarded/server")
     assert not world.reaches("guarded/friend", "guarded/stranger")
     assert not world.reaches("free/one", "guarded/server")
@@ -203,6 +223,19 @@ def test_the_node_itself_reaches_guarded_pods(world: World) -> None:
     assert eventually(lambda: world.ready("guarded/server"), 30)
     assert eventually(lambda: not world.reaches("guarded/stranger", "guarded/server"), 10)
     assert world.cluster.answers()
+
+
+@pytest.mark.node
+@pytest.mark.parametrize("policies", [{}, {"deny": DENY_INGRESS}])
+def test_a_service_that_nobody_serves_is_refused_at_once(world: World, policies: dict[str, str]) -> None:
+    """As on a node without policies: kube-proxy's rules still say so, before and after rules are written."""
+    world.cluster.kubectl("apply", "--filename=-", text=NOBODY)
+    world.apply(**policies)
+    for source in ("free/one", "guarded/stranger"):
+        assert eventually(lambda source=source: world.refused(source, world.service("free/nobody"), 80), 10)  # type: ignore[misc]
+    served = world.service("guarded/server")
+    assert eventually(lambda: world.refused("free/one", served, 80) is bool(policies), 10)
+    assert world.cluster.node.run("cat", "/proc/sys/net/ipv4/conf/all/route_localnet") == "0\n"
 
 
 @pytest.mark.node

@@ -18,7 +18,9 @@ import (
 	"github.com/cloudnativelabs/kube-router/v2/pkg/controllers/netpol"
 	"github.com/cloudnativelabs/kube-router/v2/pkg/healthcheck"
 	"github.com/cloudnativelabs/kube-router/v2/pkg/options"
+	"github.com/cloudnativelabs/kube-router/v2/pkg/utils"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
@@ -33,6 +35,8 @@ const (
 	patience = 200 * time.Millisecond
 	// mending is how often the rules are written again without any change.
 	mending = 5 * time.Minute
+	// forwardChain is where kube-router looks at what comes from or goes to a pod.
+	forwardChain = "KUBE-ROUTER-FORWARD"
 )
 
 type settings struct {
@@ -75,8 +79,7 @@ func run(ctx context.Context, asked settings) error {
 	}
 	waitForNode(ctx, client, asked.node)
 
-	factory := informers.NewSharedInformerFactoryWithOptions(
-		client, 0, informers.WithTransform(cache.TransformStripManagedFields()))
+	factory := informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithTransform(slim))
 	pods := factory.Core().V1().Pods().Informer()
 	namespaces := factory.Core().V1().Namespaces().Informer()
 	policies := factory.Networking().V1().NetworkPolicies().Informer()
@@ -96,6 +99,14 @@ func run(ctx context.Context, asked settings) error {
 	log.Printf("enforcing the network policies of node %s", asked.node)
 	work(ctx, controller)
 	return ctx.Err()
+}
+
+// slim takes from an object what policies do not look at, and what is often the larger part of it.
+func slim(object any) (any, error) {
+	if known, err := meta.Accessor(object); err == nil {
+		known.SetManagedFields(nil)
+	}
+	return object, nil
 }
 
 // waitForNode returns when the API server gives the node with an address; what is asked for next needs both.
@@ -121,6 +132,7 @@ func waitForNode(ctx context.Context, client kubernetes.Interface, name string) 
 	}
 }
 
+// newController prepares kube-router's controller; from here on the chains are its own.
 func newController(
 	client kubernetes.Interface, asked settings, pods, policies, namespaces cache.SharedIndexInformer,
 ) (*netpol.NetworkPolicyController, error) {
@@ -135,7 +147,31 @@ func newController(
 	if err != nil {
 		return nil, err
 	}
+	if err := leaveToKubeProxy(rules[corev1.IPv4Protocol], asked.services); err != nil {
+		return nil, err
+	}
 	return netpol.NewNetworkPolicyController(client, config, pods, policies, namespaces, &sync.Mutex{}, rules, sets)
+}
+
+// leaveToKubeProxy lets what still is on its way to a Service's address through to kube-proxy's rules.
+//
+// Nobody serves it, otherwise it would be on its way to a pod. kube-proxy refuses it at once; accepted by
+// kube-router's rules, which come first, it would be sent to an address that nobody has. kube-router keeps
+// a rule it finds at the head of its chain.
+func leaveToKubeProxy(rules utils.IPTablesHandler, services string) error {
+	exists, err := rules.ChainExists("filter", forwardChain)
+	if err == nil && !exists {
+		err = rules.NewChain("filter", forwardChain)
+	}
+	if err != nil {
+		return err
+	}
+	rule := []string{"-d", services, "-m", "comment", "--comment", "left to kube-proxy", "-j", "RETURN"}
+	exists, err = rules.Exists("filter", forwardChain, rule...)
+	if err != nil || exists {
+		return err
+	}
+	return rules.Insert("filter", forwardChain, 1, rule...)
 }
 
 // work runs the controller. It reports each round; nobody here listens, but somebody has to take it.
