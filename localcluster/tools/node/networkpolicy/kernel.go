@@ -27,33 +27,38 @@ var rules = []string{
 // kube-router itself would log a rule that is refused, and go on without any.
 func missing() error {
 	defer forget()
+	tried := rules
 	for _, kind := range sets {
 		name := setName(kind)
 		if err := command("", "ipset", "create", name, kind, "family", "inet", "timeout", "0", "-exist"); err != nil {
 			return err
 		}
-		if err := tryRule("-m set --match-set " + name + " src -j RETURN"); err != nil {
-			return err
+		tried = append(tried, "-m set --match-set "+name+" src -j RETURN")
+	}
+	all := tryRules(tried...)
+	if all == nil {
+		return nil
+	}
+	for _, rule := range tried {
+		if err := tryRules(rule); err != nil {
+			return fmt.Errorf("no rule with %q: %w", rule, err)
 		}
 	}
-	for _, rule := range rules {
-		if err := tryRule(rule); err != nil {
-			return err
-		}
-	}
-	return nil
+	return all
 }
 
 func setName(kind string) string {
 	return probe + "-" + strings.TrimPrefix(kind, "hash:")
 }
 
-// tryRule has the rule alone in a chain that nothing leads to.
-func tryRule(rule string) error {
-	if err := restore(fmt.Sprintf(":%s -\n-A %s %s\n", probe, probe, rule)); err != nil {
-		return fmt.Errorf("no rule with %q: %w", rule, err)
+// tryRules has rules in a chain that nothing leads to.
+func tryRules(rules ...string) error {
+	var lines strings.Builder
+	fmt.Fprintf(&lines, ":%s -\n", probe)
+	for _, rule := range rules {
+		fmt.Fprintf(&lines, "-A %s %s\n", probe, rule)
 	}
-	return nil
+	return restore(lines.String())
 }
 
 func forget() {
