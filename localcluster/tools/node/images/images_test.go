@@ -213,6 +213,11 @@ func TestAnImageCanLieOnOneInARegistry(t *testing.T) {
 	if err := remote.Write(base, below); err != nil {
 		t.Fatal(err)
 	}
+	order.Images = append(order.Images, Image{Tag: "pitstop.local/test/bare:1", Base: order.Images[1].Base, Entrypoint: []string{"/y"}})
+	bare, err := load(t, assemble(t, order), "pitstop.local/test/bare:1").ConfigFile()
+	if err != nil || len(bare.RootFS.DiffIDs) != 2 || bare.Config.Entrypoint[0] != "/y" {
+		t.Errorf("%+v %v", bare, err)
+	}
 	image := load(t, assemble(t, order), "pitstop.local/test/two:1")
 	layers, err := image.Layers()
 	if err != nil {
