@@ -295,7 +295,8 @@ def _backing() -> Iterator[Service]:
         Kind.BACKING,
         ports=(Port("amqp", 5672), Port("http-admin", 15672, "http")),
         secret_env=MappingProxyType({"RABBITMQ_DEFAULT_PASS": f"{{{Secret.RABBITMQ}}}"}),
-        env=MappingProxyType({"RABBITMQ_DEFAULT_USER": BROKER_USER}),
+        # Its log of upgrades is a file beside the others, which the read-only root has no room for.
+        env=MappingProxyType({"RABBITMQ_DEFAULT_USER": BROKER_USER, "RABBITMQ_UPGRADE_LOG": "-"}),
         singleton=True,
         start_seconds=180,
         size=Size("50m", "256Mi", "768Mi"),

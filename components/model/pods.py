@@ -25,10 +25,10 @@ PROBE_SECONDS = 2
 DRAIN_SECONDS = 3  # callers' proxies learn within this time that an endpoint is going
 GRACE_SECONDS = 30
 SCRATCH_MEBIBYTES = 128  # what a pod may write outside its data: /tmp and its log
-# The client's first eight bytes; a broker that works answers. A bare connection would prove nothing: the
-# sidecar takes it whether or not there is a broker behind.
+# The client's first eight bytes; a broker that works answers with a frame of type 1. A bare connection would
+# prove nothing: the sidecar takes it whether or not there is a broker behind.
 AWAIT_BROKER = (
-    "until printf 'AMQP\\0\\0\\11\\1' | timeout 3 nc rabbitmq 5672 | head -c 1 | grep -q .; "
+    "until printf 'AMQP\\0\\0\\11\\1' | timeout 3 nc rabbitmq 5672 | head -c 1 | od -An -tx1 | grep -q 01; "
     "do echo waiting for rabbitmq; sleep 2; done"
 )
 SMALL_JOB = Size("10m", "32Mi", "128Mi")
@@ -254,6 +254,8 @@ def security(privileged_ports: bool = False) -> Document:
         "runAsUser": APP_USER,
         "runAsGroup": APP_USER,
         "fsGroup": APP_USER,
+        # Once is enough: the broker wants its cookie for its owner alone, and a large volume takes long.
+        "fsGroupChangePolicy": "OnRootMismatch",
         "seccompProfile": {"type": "RuntimeDefault"},
     }
     if privileged_ports:

@@ -21,7 +21,7 @@ func runSQLServer(ctx context.Context, s *service) error {
 	if len(s.env.or("MSSQL_SA_PASSWORD", s.env("SA_PASSWORD"))) < 8 {
 		return usageError("MSSQL_SA_PASSWORD must have at least 8 characters: the real image does not start without it")
 	}
-	return s.accept(ctx, s.env.or("MSSQL_TCP_PORT", "1433"), silent)
+	return s.accept(ctx, s.env.or("MSSQL_TCP_PORT", "1433"), tds)
 }
 
 func runRabbitMQ(ctx context.Context, s *service) error {
@@ -105,6 +105,16 @@ func converse(ctx context.Context, listener net.Listener, talk func(net.Conn)) e
 			talk(connection)
 		}()
 	}
+}
+
+// tds answers a client's PRELOGIN packet with an empty one of its own, and nothing after it.
+func tds(connection net.Conn) {
+	const prelogin, response, last, terminator = 0x12, 0x04, 0x01, 0xff
+	packet := make([]byte, 8)
+	if _, err := io.ReadFull(connection, packet); err == nil && packet[0] == prelogin {
+		_, _ = connection.Write([]byte{response, last, 0, 9, 0, 0, 1, 0, terminator})
+	}
+	silent(connection)
 }
 
 // silent lets the client speak and never answers, as far as SQL Server goes here.

@@ -15,20 +15,24 @@ from components.model.versions import LOCAL_BUSYBOX_IMAGE
 from ops.kube import Kube, PodRef, wait_for
 from tests.cluster.conftest import Running
 
-# Answers `open` or `closed`. A proxy takes every connection and a closed one then ends at once, so HTTP is
-# asked for a page, and of the rest it is seen whether the connection lasts.
-PROBE = """
-try_http() {
-    code=$(wget -S -q -O /dev/null -T 5 "http://$1:$2/" 2>&1 |
-        sed -n 's/^ *HTTP[^ ]* \\([0-9]*\\).*/\\1/p' | head -n 1)
-    case "$code" in 2*|3*|404) echo "$1 $2 open" ;; *) echo "$1 $2 closed ${code:-none}" ;; esac
-}
-try_tcp() {
-    began=$(date +%s)
-    sleep 4 | timeout 3 nc "$1" "$2" >/dev/null 2>&1
-    if [ $(($(date +%s) - began)) -ge 2 ]; then echo "$1 $2 open"; else echo "$1 $2 closed"; fi
+# Each protocol's first words; who is let in gets an answer, or is greeted. A connection alone tells nothing:
+# the pod's own proxy takes every one.
+PROBE = r"""
+ask() { # name port words
+    answer=$( (printf "$3"; sleep 3) | timeout 4 nc "$1" "$2" 2>/dev/null |
+        head -n 1 | tr -d '\0' | head -c 60)
+    case "$answer" in
+    ''|*' 403 '*|*' 502 '*|*' 503 '*) echo "$1 $2 closed ${answer:-silence}" ;;
+    *) echo "$1 $2 open" ;;
+    esac
 }
 """
+WORDS = {
+    "http": r"GET / HTTP/1.1\r\nHost: {name}:{port}\r\nConnection: close\r\n\r\n",
+    "amqp": r"AMQP\0\0\11\1",
+    "tds": r"\022\001\000\010\000\000\000\000",
+    "smtp": r"",
+}
 
 
 @pytest.fixture(scope="module")
@@ -84,13 +88,16 @@ def targets(running: Running) -> list[tuple[str, Port]]:
 
 def tried(kube: Kube, pod: PodRef, where: list[tuple[str, Port]]) -> set[tuple[str, int]]:
     """What a pod can reach."""
-    lines = [
-        f"try_{'http' if port.protocol == 'http' else 'tcp'} {name} {port.number} &" for name, port in where
-    ]
+    lines = [f"ask {name} {port.number} '{words(name, port)}' &" for name, port in where]
     said = kube.run(pod, "probe", "sh", "-c", "\n".join([PROBE, *lines, "wait"]))
     answers = [line.split() for line in said.splitlines() if line.strip()]
     assert len(answers) == len(where), said
     return {(name, int(port)) for name, port, state, *_ in answers if state == "open"}
+
+
+def words(name: str, port: Port) -> str:
+    kind = "http" if port.protocol == "http" else port.name
+    return WORDS[kind].replace("{name}", name).replace("{port}", str(port.number))
 
 
 def test_every_edge_is_open_and_every_other_closed(

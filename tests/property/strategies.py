@@ -115,9 +115,7 @@ def ingresses(draw: Draw) -> Node:
 def egresses(draw: Draw, callers: list[str]) -> list[Node]:
     hosts = draw(
         st.lists(
-            st.tuples(
-                st.sampled_from(["smtp.example.org", "api.example.com"]), st.sampled_from([443, 8080])
-            ),
+            st.tuples(st.sampled_from(["smtp.example.org", "api.example.com"]), st.sampled_from([443, 8080])),
             unique_by=lambda place: place[0],
             max_size=2,
         )

@@ -72,7 +72,8 @@ ENVIRONMENTS: dict[str, Node] = {
         }
     ),
     "mirror": api(
-        {"kind": "bluegreen", "live": "v1"}, {"kind": "mirror", "to": "v2", "percent": 0.5, "methods": ["GET"]}
+        {"kind": "bluegreen", "live": "v1"},
+        {"kind": "mirror", "to": "v2", "percent": 0.5, "methods": ["GET"]},
     ),
     "faults": api(
         SPLIT,
@@ -94,16 +95,29 @@ ENVIRONMENTS: dict[str, Node] = {
         SPLIT,
         {
             "kind": "circuitbreaker",
-            "connections": {"max": 100, "pending": 50, "requests": 100, "perConnection": 10, "connectTimeout": "3s"},
+            "connections": {
+                "max": 100,
+                "pending": 50,
+                "requests": 100,
+                "perConnection": 10,
+                "connectTimeout": "3s",
+            },
             "outliers": {"consecutive5xx": 5, "consecutiveGatewayErrors": 3, "maxPercent": 50},
         },
         versions=PAIRS,
     ),
-    "affinity-by-cookie": api(GREEN, {"kind": "affinity", "cookie": {"name": "pitstop", "ttl": "1h"}}, versions=PAIRS),
+    "affinity-by-cookie": api(
+        GREEN, {"kind": "affinity", "cookie": {"name": "pitstop", "ttl": "1h"}}, versions=PAIRS
+    ),
     "affinity-by-header": api(GREEN, {"kind": "affinity", "header": "x-user"}, versions=PAIRS),
     "access": api(
         SPLIT,
-        {"kind": "access", "callers": ["webapp"], "methods": ["GET", "POST"], "paths": ["/customers", "/customers/*"]},
+        {
+            "kind": "access",
+            "callers": ["webapp"],
+            "methods": ["GET", "POST"],
+            "paths": ["/customers", "/customers/*"],
+        },
         {"kind": "access", "outsiders": ["monitoring/prometheus"], "methods": ["GET"], "paths": ["/hc"]},
     ),
     "everything-at-once": api(
@@ -136,7 +150,10 @@ ENVIRONMENTS: dict[str, Node] = {
         services={**base()["services"], API: {"versions": TWO, "traffic": [GREEN]}},
     ),
     "certificate-in-the-cluster": base(
-        ingress={"hosts": ["pitstop.example.org", "*.example.com"], "tls": {"kind": "secret", "name": "web-tls"}}
+        ingress={
+            "hosts": ["pitstop.example.org", "*.example.com"],
+            "tls": {"kind": "secret", "name": "web-tls"},
+        }
     ),
     "certificate-of-its-own": base(
         ingress={"hosts": ["shop.example.org"], "tls": {"kind": "values", "redirect": False}}
@@ -180,7 +197,12 @@ ENVIRONMENTS: dict[str, Node] = {
     )
     | {
         "egress": [
-            {"host": "sql.shadow.example.org", "port": 1433, "protocol": "TCP", "callers": ["invoiceservice"]},
+            {
+                "host": "sql.shadow.example.org",
+                "port": 1433,
+                "protocol": "TCP",
+                "callers": ["invoiceservice"],
+            },
             {"host": "mail.shadow.example.org", "port": 25, "protocol": "TCP", "callers": ["invoiceservice"]},
         ]
     },

@@ -28,9 +28,15 @@ AT_ONCE = 2
 NO_SIDECARS = "No sidecars are asked for here."
 # What is said about a sound environment, and why it is right all the same.
 EXPLAINED: dict[tuple[str, str], str] = {
-    ("IST0102", "Namespace istio-ingress"): "The gateway's pods ask for injection themselves, by their label.",
+    (
+        "IST0102",
+        "Namespace istio-ingress",
+    ): "The gateway's pods ask for injection themselves, by their label.",
     ("IST0102", "Namespace aks-istio-ingress"): "The same, in somebody else's namespace.",
-    ("IST0102", "Namespace aks-istio-system"): "A control plane has no sidecars; only istio-system is known as one.",
+    (
+        "IST0102",
+        "Namespace aks-istio-system",
+    ): "A control plane has no sidecars; only istio-system is known as one.",
 }
 EXPLAINED_IN: dict[str, dict[tuple[str, str], str]] = {
     "no-mesh": {("IST0102", "Namespace pitstop"): NO_SIDECARS},
@@ -38,7 +44,10 @@ EXPLAINED_IN: dict[str, dict[tuple[str, str], str]] = {
         ("IST0101", "Gateway pitstop/webapp"): "Its owner puts the Secret there; it is no part of the plan."
     },
     "certificate-of-its-own": {
-        ("IST0161", "Gateway pitstop/webapp"): "Rendered, the Secret has placeholders for certificate and key."
+        (
+            "IST0161",
+            "Gateway pitstop/webapp",
+        ): "Rendered, the Secret has placeholders for certificate and key."
     },
     "egress": {
         ("IST0134", "ServiceEntry pitstop/smtp-example-org-25"): "istiod gives it an address, in its status."
@@ -130,7 +139,9 @@ def unnamed_protocol(service: Any) -> None:  # noqa: ANN401 - an object
 
 
 def without_proxy(pod: Any) -> None:  # noqa: ANN401 - an object
-    pod["spec"]["initContainers"] = [one for one in pod["spec"]["initContainers"] if one["name"] != "istio-proxy"]
+    pod["spec"]["initContainers"] = [
+        one for one in pod["spec"]["initContainers"] if one["name"] != "istio-proxy"
+    ]
 
 
 def same_twice(service: Any) -> None:  # noqa: ANN401 - an object
@@ -139,7 +150,11 @@ def same_twice(service: Any) -> None:  # noqa: ANN401 - an object
 
 API = "customermanagementapi"
 POD = f"{API}-v2-0"
-RULE, ROUTE, GATEWAY = f"DestinationRule pitstop/{API}", f"VirtualService pitstop/{API}", "Gateway pitstop/webapp"
+RULE, ROUTE, GATEWAY = (
+    f"DestinationRule pitstop/{API}",
+    f"VirtualService pitstop/{API}",
+    "Gateway pitstop/webapp",
+)
 # For each: the environment, what is broken in it, the code that is expected and the object it is about.
 BROKEN: dict[str, tuple[str, Break, str, str]] = {
     "a subset's pods have another label": (
@@ -163,7 +178,9 @@ BROKEN: dict[str, tuple[str, Break, str, str]] = {
     ),
     "a misspelt host": (
         "canary",
-        edit("VirtualService", lambda service: destination(service).update(host="customermanagement.pitstop")),
+        edit(
+            "VirtualService", lambda service: destination(service).update(host="customermanagement.pitstop")
+        ),
         "IST0101",
         ROUTE,
     ),
@@ -198,7 +215,12 @@ BROKEN: dict[str, tuple[str, Break, str, str]] = {
         "IST0132",
         "VirtualService pitstop/webapp-ingress",
     ),
-    "a certificate that is not there": ("certificate-of-its-own", remove("Secret", "pitstop-certificate"), "IST0101", GATEWAY),
+    "a certificate that is not there": (
+        "certificate-of-its-own",
+        remove("Secret", "pitstop-certificate"),
+        "IST0101",
+        GATEWAY,
+    ),
     "a namespace without injection": (
         "canary",
         edit("Namespace", lambda space: space["metadata"]["labels"].pop("istio-injection"), "pitstop"),
@@ -222,20 +244,29 @@ BROKEN: dict[str, tuple[str, Break, str, str]] = {
         "routes",
         edit(
             "VirtualService",
-            lambda service: service["spec"]["http"][0]["match"][0].update(headers={"x-a": {"regex": "(?=a)b"}}),
+            lambda service: service["spec"]["http"][0]["match"][0].update(
+                headers={"x-a": {"regex": "(?=a)b"}}
+            ),
         ),
         "IST0106",
         ROUTE,
     ),
     "a retry for a condition nobody knows": (
         "patience",
-        edit("VirtualService", lambda service: service["spec"]["http"][0]["retries"].update(retryOn="always")),
+        edit(
+            "VirtualService", lambda service: service["spec"]["http"][0]["retries"].update(retryOn="always")
+        ),
         "IST0106",
         ROUTE,
     ),
     "a route nothing reaches": ("canary", edit("VirtualService", same_twice), "IST0130", ROUTE),
     "two routes for one host": ("canary", twin("VirtualService", API), "IST0109", ROUTE),
-    "two rules over all sidecars": ("canary", twin("Sidecar", "default"), "IST0111", "Sidecar pitstop/default"),
+    "two rules over all sidecars": (
+        "canary",
+        twin("Sidecar", "default"),
+        "IST0111",
+        "Sidecar pitstop/default",
+    ),
     "two Services for one pod": (
         "canary",
         twin("Service", API, lambda service: service["spec"]["ports"][0].update(appProtocol="tcp")),

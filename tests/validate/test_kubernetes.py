@@ -109,10 +109,25 @@ BROKEN: dict[str, tuple[str, str, Edit, str]] = {
         lambda one: one["spec"].update(storageClass="fast"),
         "storageClass",
     ),
-    "a job that never ends": ("canary", "Job", lambda one: one["spec"].update(activeDeadline=1), "activeDeadline"),
-    "a secret whose data is a list": ("canary", "Secret", lambda one: one.update(stringData=["a"]), "stringData"),
+    "a job that never ends": (
+        "canary",
+        "Job",
+        lambda one: one["spec"].update(activeDeadline=1),
+        "activeDeadline",
+    ),
+    "a secret whose data is a list": (
+        "canary",
+        "Secret",
+        lambda one: one.update(stringData=["a"]),
+        "stringData",
+    ),
     # What no schema has.
-    "a name in capitals": ("canary", "ServiceAccount", lambda one: one["metadata"].update(name="Web"), "no name"),
+    "a name in capitals": (
+        "canary",
+        "ServiceAccount",
+        lambda one: one["metadata"].update(name="Web"),
+        "no name",
+    ),
     "a Service that begins with a digit": (
         "canary",
         "Service",
