@@ -18,6 +18,7 @@ VERSIONED = (
     "runc",
     "kubelet",
     "kube-proxy",
+    "network-policy",
 )
 
 

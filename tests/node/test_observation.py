@@ -183,12 +183,14 @@ def test_versions_are_read_from_what_programs_say() -> None:
         "containerd containerd github.com/containerd/containerd 1.6.20~ds1 1.6.20~ds1-1+deb12u3\n"
         "runc runc version 1.1.5+ds1\ncommit: 1.1.5+ds1-1+deb12u1\n"
         "kube-proxy sh: kube-proxy: not found\n"
+        "network-policy kube-router v2.1.0\n"
     )
     assert parse_versions(text) == {
         "etcd": "3.7.2",
         "kubelet": "1.36.3",
         "containerd": "1.6.20~ds1",
         "runc": "1.1.5+ds1",
+        "network-policy": "2.1.0",
     }
 
 

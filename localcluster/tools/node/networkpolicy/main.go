@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -54,7 +55,12 @@ func main() {
 	flag.StringVar(&asked.services, "services", "", "the addresses of Services, e.g. 10.96.0.0/16")
 	flag.StringVar(&asked.nodePorts, "node-ports", "", "the ports of Services on the node, e.g. 30000-32767")
 	check := flag.Bool("check", false, "only tell whether the kernel has what the rules need")
+	version := flag.Bool("version", false, "only tell which kube-router this is")
 	flag.Parse()
+	if *version {
+		fmt.Println("kube-router", release())
+		return
+	}
 	if err := missing(); err != nil {
 		log.Print(err)
 		os.Exit(givesUp)
@@ -65,6 +71,18 @@ func main() {
 	if err := run(context.Background(), asked); err != nil {
 		log.Fatal(err)
 	}
+}
+
+// release is the version of kube-router's module, as the linker noted it.
+func release() string {
+	if built, ok := debug.ReadBuildInfo(); ok {
+		for _, part := range built.Deps {
+			if part.Path == "github.com/cloudnativelabs/kube-router/v2" {
+				return part.Version
+			}
+		}
+	}
+	return "of an unknown version"
 }
 
 // run enforces policies until the process ends. The rules stay when it does.
