@@ -64,7 +64,7 @@ FIELDS: Mapping[type[BaseModel], Mapping[str, str]] = {
     },
     settings.HelmMesh: {
         "size": "small: one machine, nothing is autoscaled. standard: the charts' own sizes.",
-        "revisions": "The control planes that run, at most two; without the key there is one, without a name.",
+        "revisions": "The control planes that run, at most two; without the key there is one.",
         "live": "The revision that has the pods.",
     },
     settings.ExistingGateway: {

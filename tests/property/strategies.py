@@ -168,7 +168,10 @@ def services_of(draw: Draw, service: Service, others: set[str], *, meshed: bool,
         return {"versions": versions} | ({"release": release} if release else {})
     pods = draw(st.integers(1, 3))
     own: Node = {"versions": {name: draw(http_versions(pods)) for name in names}}
-    traffic = draw(policies(service, names, others, pods=pods, meshed=meshed, faults=faults))
+    if meshed:
+        traffic = draw(policies(service, names, others, pods, faults=faults))
+    else:
+        traffic = [{"kind": "bluegreen", "live": draw(st.sampled_from(names))}] if len(names) > 1 else []
     return own | ({"traffic": traffic} if traffic else {})
 
 
@@ -232,12 +235,10 @@ def releases(draw: Draw, service: Service, names: list[str]) -> Node | None:
 
 @st.composite
 def policies(
-    draw: Draw, service: Service, names: list[str], others: set[str], *, pods: int, meshed: bool, faults: bool
+    draw: Draw, service: Service, names: list[str], others: set[str], pods: int, *, faults: bool
 ) -> list[Node]:
     """A list of policies that go together. Faults, which leave no patience, come without patience."""
     split = draw(splits(names))
-    if not meshed:
-        return [{"kind": "bluegreen", "live": draw(st.sampled_from(names))}] if len(names) > 1 else []
     found = [split] if len(names) > 1 or draw(st.booleans()) else []
     callers = sorted(name for name, _ in callers_of(service.name) if name in others)
     cookies = draw(st.sampled_from(["route", "fault"]))

@@ -1,7 +1,7 @@
 """Whatever environment is accepted is one a cluster takes, and is the same however it is written down."""
 
 import json
-from typing import Any
+from random import Random
 
 import jsonschema_rs
 from hypothesis import Phase, given
@@ -40,7 +40,7 @@ def test_what_is_accepted_is_what_a_cluster_takes(content: Node) -> None:
 
 @thoroughness(max_examples=25, deadline=None, phases=FOUND)
 @given(environments(), st.randoms(use_true_random=False))
-def test_the_order_in_which_keys_are_written_changes_nothing(content: Node, chance: Any) -> None:
+def test_the_order_in_which_keys_are_written_changes_nothing(content: Node, chance: Random) -> None:
     def shuffled(value: object) -> object:
         if isinstance(value, list):
             return [shuffled(item) for item in value]

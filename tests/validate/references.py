@@ -5,6 +5,7 @@ from typing import Any
 
 from components.model.manifests import Document
 
+Reference = tuple[str, str, str]  # kind, name and, where one is named, key
 Known = dict[tuple[str, str], Document]  # by kind and name; a plan has one namespace of its own
 
 
@@ -33,36 +34,64 @@ def dangling(documents: Iterable[Document]) -> list[str]:
     return found
 
 
-def _named(one: Document) -> Iterator[tuple[str, str, str]]:
+def _named(one: Document) -> Iterator[Reference]:
     """Kind, name and key of everything an object names."""
-    spec = _map(one, "spec")
-    kind = str(one["kind"])
-    if kind in {"Deployment", "StatefulSet", "Job"}:
-        yield from _of_pod(_map(_map(spec, "template"), "spec"))
-    if kind == "StatefulSet":
-        yield "Service", str(spec["serviceName"]), ""
-    if kind == "HorizontalPodAutoscaler":
-        target = _map(spec, "scaleTargetRef")
-        yield str(target["kind"]), str(target["name"]), ""
-    if kind == "ScaledObject":
-        yield "Deployment", str(_map(spec, "scaleTargetRef")["name"]), ""
-        for trigger in _maps(spec, "triggers"):
-            yield "TriggerAuthentication", str(_map(trigger, "authenticationRef")["name"]), ""
-    if kind == "TriggerAuthentication":
-        for reference in _maps(spec, "secretTargetRef"):
-            yield "Secret", str(reference["name"]), str(reference["key"])
-    if kind == "VirtualService":
-        for gateway in spec.get("gateways", []):
-            if gateway != "mesh":
-                yield "Gateway", str(gateway).rpartition("/")[2], ""
-        for way in _maps(spec, "http"):
-            for target in [_map(one, "destination") for one in _maps(way, "route")]:
-                yield "Service", str(target["host"]).partition(".")[0], ""
-    if kind == "DestinationRule":
-        yield "Service", str(spec["host"]).partition(".")[0], ""
+    found = NAMES.get(str(one["kind"]))
+    if found:
+        yield from found(_map(one, "spec"))
 
 
-def _of_pod(pod: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+def _of_stateful(spec: dict[str, Any]) -> Iterator[Reference]:
+    yield "Service", str(spec["serviceName"]), ""
+    yield from _of_workload(spec)
+
+
+def _of_workload(spec: dict[str, Any]) -> Iterator[Reference]:
+    yield from _of_pod(_map(_map(spec, "template"), "spec"))
+
+
+def _of_scaler(spec: dict[str, Any]) -> Iterator[Reference]:
+    target = _map(spec, "scaleTargetRef")
+    yield str(target.get("kind", "Deployment")), str(target["name"]), ""
+    for trigger in _maps(spec, "triggers"):
+        yield "TriggerAuthentication", str(_map(trigger, "authenticationRef")["name"]), ""
+
+
+def _of_authentication(spec: dict[str, Any]) -> Iterator[Reference]:
+    for reference in _maps(spec, "secretTargetRef"):
+        yield "Secret", str(reference["name"]), str(reference["key"])
+
+
+def _of_route(spec: dict[str, Any]) -> Iterator[Reference]:
+    for gateway in spec.get("gateways", []):
+        if gateway != "mesh":
+            yield "Gateway", str(gateway).rpartition("/")[2], ""
+    for way in _maps(spec, "http"):
+        for target in _maps(way, "route"):
+            yield "Service", _service(_map(target, "destination")), ""
+
+
+def _of_rule(spec: dict[str, Any]) -> Iterator[Reference]:
+    yield "Service", _service(spec), ""
+
+
+def _service(named: dict[str, Any]) -> str:
+    return str(named["host"]).partition(".")[0]
+
+
+NAMES = {
+    "Deployment": _of_workload,
+    "StatefulSet": _of_stateful,
+    "Job": _of_workload,
+    "HorizontalPodAutoscaler": _of_scaler,
+    "ScaledObject": _of_scaler,
+    "TriggerAuthentication": _of_authentication,
+    "VirtualService": _of_route,
+    "DestinationRule": _of_rule,
+}
+
+
+def _of_pod(pod: dict[str, Any]) -> Iterator[Reference]:
     yield "ServiceAccount", str(pod["serviceAccountName"]), ""
     for container in [*_maps(pod, "containers"), *_maps(pod, "initContainers")]:
         for variable in _maps(container, "env"):
