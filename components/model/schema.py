@@ -14,12 +14,12 @@ from pydantic_core import core_schema
 from components.model import settings, traffic
 from components.model.catalogue import CATALOGUE, Kind, Secret, Service, service_name
 from components.model.explain import PROJECT
-from components.model.manifests import Document, Json
+from components.model.manifests import Document
 from components.model.types import Cpu, Matching, image_source, regular_expression
 
 # The draft every editor knows; nothing here needs a newer one.
 DRAFT = "http://json-schema.org/draft-07/schema#"
-SECURE: Json = {
+SECURE: Document = {
     "type": "object",
     "properties": {"secure": {"type": "string", "description": "The value, encrypted by Pulumi."}},
     "required": ["secure"],
@@ -239,7 +239,7 @@ def stack_schema() -> Document:
         "required": [f"{PROJECT}:{name}" for name in made["required"]],
         "additionalProperties": False,
     }
-    text: Json = {"type": "string"}
+    text: Document = {"type": "string"}
     return {
         "$schema": DRAFT,
         "title": "Stack file of Pitstop",
@@ -324,13 +324,14 @@ def _form(check: object) -> JsonSchemaValue:
 
 def _describe(root: dict[str, Any], definitions: dict[str, Any]) -> None:
     """Put a line to every key: its own, or else that of the model it holds."""
-    for model in (settings.Settings, *_models()):
+    everything: list[type[BaseModel]] = [settings.Settings, *_models()]
+    for model in everything:
         made = root if model is settings.Settings else _of(definitions[model.__name__])
         kind = made["properties"].get("kind", {})
         if "const" in kind:
             kind["description"] = made["description"]
-        for parent in model.__mro__:
-            for name, text in FIELDS.get(parent, {}).items():
+        for parent, texts in FIELDS.items():
+            for name, text in texts.items() if issubclass(model, parent) else ():
                 made["properties"][name]["description"] = text
 
 

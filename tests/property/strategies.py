@@ -25,6 +25,10 @@ IMAGES = st.sampled_from(
     ["ghcr.io/acme/webapp:1.0", f"registry.example:5000/a/b@sha256:{'0' * 64}", "docker.io/library/x:1.0"]
 )
 
+AFFINITIES: st.SearchStrategy[Node] = st.sampled_from(
+    [{"header": "x-user"}, {"cookie": {"name": "pitstop"}}, {"cookie": {"name": "p", "ttl": "1h"}}]
+)
+
 
 def needed(names: set[str]) -> set[str]:
     """The services that must be there as well."""
@@ -249,7 +253,7 @@ def policies(
     elif draw(st.booleans()):
         found += draw(patience(15, 60) if service.public else patience(13, 15))
     dark = [name for name in names if name != split.get("live") and not split.get("weights", {}).get(name)]
-    if dark and draw(st.booleans()):
+    if draw(st.booleans()) and dark:
         to, percent = draw(st.sampled_from(dark)), draw(st.sampled_from([0.0001, 25, 99.5, 100]))
         found.append({"kind": "mirror", "to": to, "percent": percent})
     found += draw(st.lists(breakers(pods), max_size=1))
@@ -305,7 +309,7 @@ def fault(draw: Draw, number: int, callers: list[str], cookies: bool) -> Node:
             "percent": draw(st.sampled_from([1, 0.5, 50])),
             "status": draw(st.integers(400, 599)),
         }
-    if callers and draw(st.booleans()):
+    if draw(st.booleans()) and callers:
         found["caller"] = draw(st.sampled_from(callers))
     asked = draw(conditions("fault", cookies=cookies))
     asked["headers"] = {"x-chaos": draw(st.sampled_from([f"{number}", {"prefix": f"{number}-"}]))}
@@ -340,18 +344,13 @@ def breakers(draw: Draw, pods: int) -> Node:
 
 @st.composite
 def affinities(draw: Draw) -> Node:
-    form = draw(
-        st.sampled_from(
-            [{"header": "x-user"}, {"cookie": {"name": "pitstop"}}, {"cookie": {"name": "p", "ttl": "1h"}}]
-        )
-    )
-    return {"kind": "affinity", **form}
+    return {"kind": "affinity", **draw(AFFINITIES)}
 
 
 @st.composite
 def accesses(draw: Draw, callers: list[str]) -> Node:
     found: Node = {"kind": "access"}
-    if callers and draw(st.booleans()):
+    if draw(st.booleans()) and callers:
         found["callers"] = draw(st.lists(st.sampled_from(callers), min_size=1, unique=True))
     else:
         found["outsiders"] = ["monitoring/prometheus"]

@@ -17,10 +17,12 @@ from tests.validate.environments import ENVIRONMENTS
 from tests.validate.environments import plan as plan_of
 
 Spec = dict[str, Any]
+Part = Any  # of a spec, or of a plan
 Change = Callable[[Spec], object]
 Mutation = tuple[str, Change]  # in words, and what is done to a copy of the object's spec
 
 MESHED = [name for name, content in ENVIRONMENTS.items() if content["mesh"]["kind"] != "none"]
+STRANGER = "cluster.local/ns/pitstop/sa/stranger"
 NOBODY = "nobody.pitstop.svc.cluster.local"
 # The rules over plans let anybody be called at these ports: a shadow's servers may be anywhere.
 ANYWHERE = {1433, 25}
@@ -47,149 +49,147 @@ def mutations(manifest: Manifest, plan: Plan) -> Iterator[Mutation]:
         yield from found(manifest, plan)
 
 
+def put(words: str, value: object, *path: str | int) -> Mutation:
+    """Something else at a place of the spec."""
+
+    def change(spec: Spec) -> None:
+        at(spec, path[:-1])[path[-1]] = copy.deepcopy(value)
+
+    return words, change
+
+
+def drop(words: str, *path: str | int) -> Mutation:
+    """Nothing at a place of the spec."""
+
+    def change(spec: Spec) -> None:
+        del at(spec, path[:-1])[path[-1]]
+
+    return words, change
+
+
+def at(part: Part, path: tuple[str | int, ...]) -> Part:
+    for key in path:
+        part = part[key]
+    return part
+
+
 def of_route(manifest: Manifest, plan: Plan) -> Iterator[Mutation]:  # noqa: ARG001 - all have one form
-    ways: list[Spec] = spec_of(manifest)["http"]
+    spec = spec_of(manifest)
+    ways: list[Spec] = spec["http"]
     for number, way in enumerate(ways):
-        for place, target in enumerate(way["route"]):
-            lighter = target["weight"] + (1 if target["weight"] < 100 else -1)
-            yield (
-                "another weight",
-                lambda s, n=number, p=place, w=lighter: s["http"][n]["route"][p].update(weight=w),
-            )
-            for key, value in (("subset", "v77"), ("host", NOBODY), ("host", "webapp")):
-                yield (
-                    f"another {key}",
-                    lambda s, n=number, p=place, k=key, v=value: s["http"][n]["route"][p][
-                        "destination"
-                    ].update({k: v}),
-                )
-            yield (
-                "no subset",
-                lambda s, n=number, p=place: s["http"][n]["route"][p]["destination"].pop("subset"),
-            )
-        if "mirror" in way:
-            yield "a mirror to no subset", lambda s, n=number: s["http"][n]["mirror"].update(subset="v77")
-            yield "a mirror of everything", lambda s, n=number: s["http"][n].pop("mirrorPercentage")
-        if "fault" in way:
-            yield "a fault that is patient", lambda s, n=number: s["http"][n].update(timeout="1s")
+        yield from of_way(way, "http", number)
         if "match" in way:
-            yield "a route that takes everything", lambda s, n=number: s["http"][n].pop("match")
-            yield (
-                "a route there is already",
-                lambda s, n=number: s["http"].insert(n, copy.deepcopy(s["http"][n])),
-            )
-    yield "no route for the rest", lambda s: s["http"].pop()
-    yield (
-        "the route for the rest asks something",
-        lambda s: s["http"][-1].update(match=[{"method": {"exact": "GET"}}]),
-    )
-    yield "the route for the rest comes first", lambda s: s["http"].insert(0, copy.deepcopy(s["http"][-1]))
-    yield "no route at all", lambda s: s.update(http=[])
-    if "mesh" in spec_of(manifest)["gateways"]:
-        yield "a short host", lambda s: s.update(hosts=[manifest.name])
-    else:
-        yield "another gateway", lambda s: s.update(gateways=["pitstop/nobody"])
-        if spec_of(manifest)["hosts"] != ["*"]:
-            yield "a host that is not opened", lambda s: s.update(hosts=["a.host.nobody.opens"])
+            yield put("a route there is already", [*ways[:number], way, *ways[number:]], "http")
+    yield put("no route for the rest", ways[:-1], "http")
+    yield put("the route for the rest asks something", [{"method": {"exact": "GET"}}], "http", -1, "match")
+    yield put("the route for the rest comes first", [ways[-1], *ways], "http")
+    yield put("no route at all", [], "http")
+    if "mesh" in spec["gateways"]:
+        yield put("a short host", [manifest.name], "hosts")
+        return
+    yield put("another gateway", ["pitstop/nobody"], "gateways")
+    if spec["hosts"] != ["*"]:
+        yield put("a host that is not opened", ["a.host.nobody.opens"], "hosts")
+
+
+def of_way(way: Spec, *path: str | int) -> Iterator[Mutation]:
+    for place, target in enumerate(way["route"]):
+        here = (*path, "route", place)
+        yield put("another weight", target["weight"] + (1 if target["weight"] < 100 else -1), *here, "weight")
+        yield put("another subset", "v77", *here, "destination", "subset")
+        yield put("another host", NOBODY, *here, "destination", "host")
+        yield put("a short host", "webapp", *here, "destination", "host")
+        yield drop("no subset", *here, "destination", "subset")
+    if "mirror" in way:
+        yield put("a mirror to no subset", "v77", *path, "mirror", "subset")
+        yield drop("a mirror of everything", *path, "mirrorPercentage")
+    if "fault" in way:
+        yield put("a fault that is patient", "1s", *path, "timeout")
+    if "match" in way:
+        yield drop("a route that takes everything", *path, "match")
 
 
 def of_rule(manifest: Manifest, plan: Plan) -> Iterator[Mutation]:  # noqa: ARG001 - all have one form
     for number, _ in enumerate(spec_of(manifest)["subsets"]):
-        yield "a subset's label", lambda s, n=number: s["subsets"][n]["labels"].update(version="77.0")
-        yield "a subset's name", lambda s, n=number: s["subsets"][n].update(name="v77")
-        yield "a subset less", lambda s, n=number: s["subsets"].pop(n)
-    yield "another host", lambda s: s.update(host=NOBODY)
-    yield "a short host", lambda s: s.update(host=manifest.name)
-    yield "plain text", lambda s: s.setdefault("trafficPolicy", {}).update(tls={"mode": "DISABLE"})
+        yield put("a subset's label", "77.0", "subsets", number, "labels", "version")
+        yield put("a subset's name", "v77", "subsets", number, "name")
+        yield drop("a subset less", "subsets", number)
+    yield put("another host", NOBODY, "host")
+    yield put("a short host", manifest.name, "host")
+    yield put("plain text", {"tls": {"mode": "DISABLE"}}, "trafficPolicy")
 
 
 def of_address(manifest: Manifest, plan: Plan) -> Iterator[Mutation]:
-    yield "a pinned version", lambda s: s["selector"].update(version="77.0")
-    yield "another app", lambda s: s["selector"].update(app="nobody")
+    yield put("a pinned version", "77.0", "selector", "version")
+    yield put("another app", "nobody", "selector", "app")
     if manifest.name in {way.service for way in plan.routes}:
-        yield "TCP", lambda s: s["ports"][0].update(appProtocol="tcp")
-        yield "no protocol", lambda s: s["ports"][0].pop("appProtocol")
+        yield put("TCP", "tcp", "ports", 0, "appProtocol")
+        yield drop("no protocol", "ports", 0, "appProtocol")
 
 
 def of_workload(manifest: Manifest, plan: Plan) -> Iterator[Mutation]:
-    def pod(spec: Spec) -> Any:  # noqa: ANN401 - a pod's spec
-        return spec["template"]["spec"]
-
-    app = manifest.labels["app"]
-    yield "another app", lambda s: s["template"]["metadata"]["labels"].update(app="nobody")
-    yield "somebody's account", lambda s: pod(s).update(serviceAccountName="somebody")
-    yield "root", lambda s: pod(s)["securityContext"].update(runAsUser=0)
-    yield "a moving image", lambda s: pod(s)["containers"][0].update(image="docker.io/library/x:latest")
-    yield "no bound", lambda s: pod(s)["containers"][0]["resources"].pop("limits")
-    yield "a secret", lambda s: pod(s)["containers"][0].update(args=["{sqlPassword}"])
+    app, pod, labels = manifest.labels["app"], ("template", "spec"), ("template", "metadata", "labels")
+    yield put("another app", "nobody", *labels, "app")
+    yield put("somebody's account", "somebody", *pod, "serviceAccountName")
+    yield put("root", 0, *pod, "securityContext", "runAsUser")
+    yield put("a moving image", "docker.io/library/x:latest", *pod, "containers", 0, "image")
+    yield drop("no bound", *pod, "containers", 0, "resources", "limits")
+    yield put("a secret", ["{sqlPassword}"], *pod, "containers", 0, "args")
     if app in {way.service for way in plan.routes}:
-        yield "another version", lambda s: s["template"]["metadata"]["labels"].update(version="77.0")
-        yield "no pods", lambda s: s.update(replicas=0)
+        yield put("another version", "77.0", *labels, "version")
+        yield put("no pods", 0, "replicas")
     versions = next(load.versions for load in plan.workloads if load.service.name == app)
     if len(versions) > 1:
-        yield "all versions' pods", lambda s: s["selector"]["matchLabels"].pop("version")
+        yield drop("all versions' pods", "selector", "matchLabels", "version")
 
 
 def of_gateway(manifest: Manifest, plan: Plan) -> Iterator[Mutation]:
     for number, _ in enumerate(spec_of(manifest)["servers"]):
-        yield "another host", lambda s, n=number: s["servers"][n].update(hosts=["another.example.org"])
+        yield put("another host", ["another.example.org"], "servers", number, "hosts")
         if plan.mesh:
-            yield "another port", lambda s, n=number: s["servers"][n]["port"].update(number=8443)
+            yield put("another port", 8443, "servers", number, "port", "number")
 
 
 def of_authorization(manifest: Manifest, plan: Plan) -> Iterator[Mutation]:  # noqa: ARG001 - all have one form
     spec = spec_of(manifest)
     if not spec:
-        yield "allows something", lambda s: s.update(rules=[{"to": [{"operation": {"ports": ["80"]}}]}])
+        yield put("allows something", [{"to": [{"operation": {"ports": ["80"]}}]}], "rules")
         return
-    yield "other pods", lambda s: s["selector"]["matchLabels"].update(app="nobody")
+    yield put("other pods", "nobody", "selector", "matchLabels", "app")
     for number, rule in enumerate(spec["rules"]):
-        yield (
-            "a port nobody calls",
-            lambda s, n=number: s["rules"][n]["to"][0]["operation"].update(ports=["77"]),
-        )
+        yield put("a port nobody calls", ["77"], "rules", number, "to", 0, "operation", "ports")
         if "from" in rule:
-            yield "anybody", lambda s, n=number: s["rules"][n].pop("from")
-            source = rule["from"][0]["source"]
-            stranger = {
-                key: ["cluster.local/ns/pitstop/sa/stranger"] for key in source if key == "principals"
-            }
-            if stranger:
-                yield (
-                    "a stranger",
-                    lambda s, n=number, v=stranger: s["rules"][n]["from"][0]["source"].update(v),
-                )
+            yield drop("anybody", "rules", number, "from")
+            yield put("a stranger", {"principals": [STRANGER]}, "rules", number, "from", 0, "source")
 
 
 def of_network(manifest: Manifest, plan: Plan) -> Iterator[Mutation]:  # noqa: ARG001 - all have one form
     spec = spec_of(manifest)
     if manifest.name == "default-deny":
-        yield "one way only", lambda s: s.update(policyTypes=["Ingress"])
-        yield "everything", lambda s: s.update(ingress=[{}])
-        return
+        yield put("one way only", ["Ingress"], "policyTypes")
+        yield put("everything", [{}], "ingress")
     if not spec["podSelector"]:
         return  # names and the mesh, which no edge of the environment is
-    for way in ("ingress", "egress"):
+    for way, peers in (("ingress", "from"), ("egress", "to")):
         for number, rule in enumerate(spec.get(way, [])):
-            key = "from" if way == "ingress" else "to"
-            if any("namespaceSelector" in peer for peer in rule.get(key, [])):
+            if any("namespaceSelector" in peer for peer in rule.get(peers, [])):
                 continue  # somebody from outside of the environment
-            yield f"a port of {way}", lambda s, w=way, n=number: s[w][n]["ports"][0].update(port=77)
-            if key not in rule or rule["ports"][0]["port"] in ANYWHERE:
+            yield put(f"a port of {way}", 77, way, number, "ports", 0, "port")
+            if peers not in rule or rule["ports"][0]["port"] in ANYWHERE:
                 continue
-            yield f"no {way}", lambda s, w=way, n=number: s[w].pop(n)
-            yield f"anybody's {way}", lambda s, w=way, n=number, k=key: s[w][n].update({k: []})
+            yield drop(f"no {way}", way, number)
+            yield put(f"anybody's {way}", [], way, number, peers)
 
 
 def of_mtls(manifest: Manifest, plan: Plan) -> Iterator[Mutation]:  # noqa: ARG001 - all have one form
-    yield "permissive", lambda s: s["mtls"].update(mode="PERMISSIVE")
-    yield "off", lambda s: s["mtls"].update(mode="DISABLE")
+    yield put("permissive", "PERMISSIVE", "mtls", "mode")
+    yield put("off", "DISABLE", "mtls", "mode")
 
 
 def of_sidecar(manifest: Manifest, plan: Plan) -> Iterator[Mutation]:  # noqa: ARG001 - all have one form
-    yield "every namespace", lambda s: s["egress"][0].update(hosts=["*/*"])
-    yield "every host", lambda s: s["outboundTrafficPolicy"].update(mode="ALLOW_ANY")
-    yield "some pods only", lambda s: s.update(workloadSelector={"labels": {"app": "webapp"}})
+    yield put("every namespace", ["*/*"], "egress", 0, "hosts")
+    yield put("every host", "ALLOW_ANY", "outboundTrafficPolicy", "mode")
+    yield put("some pods only", {"labels": {"app": "webapp"}}, "workloadSelector")
 
 
 # --- done to a plan -----------------------------------------------------------------------------------
@@ -200,7 +200,7 @@ def spec_of(manifest: Manifest) -> Spec:
     return dict(found) if isinstance(found, dict) else {}
 
 
-def with_instead(part: Any, old: Manifest, new: Manifest) -> Any:  # noqa: ANN401 - any part of a plan
+def with_instead(part: Part, old: Manifest, new: Manifest) -> Part:
     """The same plan with another object in place of one."""
     if isinstance(part, Manifest):
         return new if part is old else part
