@@ -1,9 +1,11 @@
 """A plan is complete, ordered and the same for the same settings."""
 
+import json
 import os
 import subprocess
 import sys
 
+import pytest
 from hypothesis import given
 from hypothesis import settings as thoroughness
 from hypothesis import strategies as st
@@ -11,9 +13,11 @@ from hypothesis import strategies as st
 from components.model.catalogue import CATALOGUE, Kind, Secret
 from components.model.checks import check_plan, plan_for
 from components.model.explain import parse
+from components.model.findings import RefusedError
 from components.model.plan import hard_needs
 from ops.paths import CHECKOUT
-from tests.model.examples import OWNER, REMOVE, plan, raw, settings
+from tests.model.everything import EVERYTHING
+from tests.model.examples import CANARY, OWNER, REMOVE, WHOLE, Node, objects, pick, plan, raw, settings
 
 PUBLIC = [name for name, service in CATALOGUE.items() if service.kind is Kind.HTTP]
 
@@ -22,8 +26,37 @@ def test_services_come_after_what_they_need() -> None:
     order = [load.service.name for load in plan().workloads]
     assert order == ["rabbitmq", "sqlserver", "webapp", "customermanagementapi"]
     after = {load.service.name: load.after for load in plan().workloads}
-    assert after["customermanagementapi"] == ("sqlserver", "rabbitmq")
+    assert after["customermanagementapi"] == ("sqlserver", "rabbitmq", "database-init")
     assert after["webapp"] == ()
+
+
+def test_the_whole_system_in_its_order() -> None:
+    after = {load.service.name: load.after for load in plan(base=WHOLE).workloads}
+    assert after == {
+        "logserver": (),
+        "mailserver": (),
+        "rabbitmq": (),
+        "sqlserver": (),
+        "webapp": (),
+        "auditlogservice": ("rabbitmq",),
+        "customermanagementapi": ("sqlserver", "rabbitmq", "database-init"),
+        "invoiceservice": ("sqlserver", "rabbitmq", "mailserver", "database-init"),
+        "notificationservice": ("sqlserver", "rabbitmq", "mailserver", "database-init"),
+        "timeservice": ("rabbitmq",),
+        "vehiclemanagementapi": ("sqlserver", "rabbitmq", "database-init"),
+        "workshopmanagementapi": ("sqlserver", "rabbitmq", "database-init"),
+        "workshopmanagementeventhandler": ("sqlserver", "rabbitmq", "database-init"),
+    }
+
+
+def test_several_versions_need_somebody_who_says_which() -> None:
+    with pytest.raises(RefusedError) as refused:
+        plan({"services.customermanagementapi.traffic": REMOVE})
+    (line,) = refused.value.lines
+    assert line.startswith(
+        "pitstop:services.customermanagementapi.traffic: required when there are several versions (v1, v2), "
+        "e.g. [{kind: bluegreen, live: v1}]"
+    )
 
 
 def test_the_namespace_is_restricted_owned_and_injected() -> None:
@@ -83,14 +116,133 @@ def test_sizes_are_data() -> None:
 
 
 def test_secrets_that_are_needed_are_named() -> None:
-    assert plan().secrets_needed() == (Secret.RABBITMQ, Secret.SQL)
+    assert plan().secrets_needed() == (Secret.RABBITMQ, Secret.SQL_CUSTOMERS, Secret.SQL)
     only_web = plan({"services": {"webapp": {}}})
     assert only_web.secrets_needed() == ()
+    certified = plan({"services": {"webapp": {}}, "ingress.tls": {"kind": "values"}})
+    assert certified.secrets_needed() == (Secret.TLS_CERTIFICATE, Secret.TLS_KEY)
+    every = plan({"ingress": {"tls": {"kind": "values"}}}, WHOLE).secrets_needed()
+    assert set(every) == set(Secret)
 
 
-def test_logical_names_are_unique_for_each_kind() -> None:
-    keys = [(one.kind, one.key) for one in plan().objects()]
-    assert len(keys) == len(set(keys))
+def test_secrets_come_for_whom_they_are() -> None:
+    found = {(one.namespace, one.name): one.values_needed() for one in plan().secrets()}
+    assert found == {
+        ("pitstop", "rabbitmq"): (Secret.RABBITMQ,),
+        ("pitstop", "sqlserver"): (Secret.SQL,),
+        ("pitstop", "customermanagementapi"): (Secret.RABBITMQ, Secret.SQL_CUSTOMERS),
+        ("pitstop", "database-init"): (Secret.SQL_CUSTOMERS, Secret.SQL),
+    }
+
+
+@pytest.mark.parametrize("base", [CANARY, WHOLE, EVERYTHING], ids=["canary", "whole", "everything"])
+def test_names_are_unique_for_each_kind(base: Node) -> None:
+    made = plan(base=base)
+    found = [(one.kind, one.key) for one in made.objects()]
+    found += [("Secret", one.key) for one in made.secrets()]
+    assert len(found) == len(set(found))
+    physical = [(one.api_version, one.kind, one.namespace, one.name) for one in made.objects()]
+    physical += [("v1", "Secret", one.namespace, one.name) for one in made.secrets()]
+    assert len(physical) == len(set(physical))
+
+
+def test_everything_upstream_starts_is_there() -> None:
+    # Its start-all applies 23 objects: 13 Deployments, 8 Services, a config map, a namespace.
+    one_version = {"services.customermanagementapi": {}}
+    made = plan(one_version, WHOLE)
+    pods = [*objects(made, "Deployment"), *objects(made, "StatefulSet")]
+    assert len(pods) == 13
+    assert {name.removesuffix("-v1") for name in pods} == set(CATALOGUE)
+    assert set(objects(made, "Service")) == {
+        "webapp",
+        "customermanagementapi",
+        "vehiclemanagementapi",
+        "workshopmanagementapi",
+        "rabbitmq",
+        "sqlserver",
+        "logserver",
+        "mailserver",
+    }
+    assert set(objects(made, "ConfigMap")) == {"rabbitmq", "database-init"}
+    assert "pitstop" in objects(made, "Namespace")
+
+
+def test_nothing_of_upstreams_is_there_by_accident() -> None:
+    made = plan(base=WHOLE)
+    kinds = {one.kind for one in made.objects()}
+    assert kinds == {
+        "AuthorizationPolicy",
+        "ConfigMap",
+        "Deployment",
+        "DestinationRule",
+        "Gateway",
+        "Job",
+        "Namespace",
+        "NetworkPolicy",
+        "PeerAuthentication",
+        "PersistentVolumeClaim",
+        "Service",
+        "ServiceAccount",
+        "Sidecar",
+        "StatefulSet",
+        "VirtualService",
+    }
+    for one in made.objects():
+        if "istio.io" in one.api_version:
+            assert one.api_version in {"networking.istio.io/v1", "security.istio.io/v1"}
+
+
+def test_data_is_told_in_words() -> None:
+    assert plan().data() == {
+        "rabbitmq": "events nobody has taken yet",
+        "sqlserver": "every database",
+    }
+    assert plan({"storage": {"kind": "ephemeral"}}).data() == {}
+    assert plan({"services": {"webapp": {}}}).data() == {}
+
+
+@pytest.mark.parametrize("retain", [False, True])
+def test_whether_data_stays(retain: bool) -> None:
+    assert plan({"storage": {"retain": retain}}).retain is retain
+
+
+def test_without_a_mesh_there_is_nothing_of_one_and_one_version_answers() -> None:
+    changes: Node = {
+        "mesh": {"kind": "none", "gateway": {"service": "NodePort", "nodePort": 30080}},
+        "services.customermanagementapi.traffic": [{"kind": "bluegreen", "live": "v2"}],
+    }
+    made = plan(changes)
+    assert (made.mesh, made.mtls, made.routes, made.entries) == (None, None, (), ())
+    assert not [one for one in made.objects() if "istio" in one.api_version]
+    assert "istio" not in json.dumps([one.document() for one in made.objects()])
+    services = objects(made, "Service")
+    assert pick(services["customermanagementapi"], "spec", "selector") == {
+        "app": "customermanagementapi",
+        "version": "2.0",
+    }
+    assert pick(services["webapp"], "spec", "type") == "NodePort"
+    assert pick(services["webapp"], "spec", "ports", 0, "nodePort") == 30080
+    others = {pick(one, "spec", "type") for name, one in services.items() if name != "webapp"}
+    assert others == {"ClusterIP"}
+
+
+def test_two_control_planes_and_the_one_that_is_live() -> None:
+    mesh: Node = {"kind": "helm", "revisions": [{"name": "a"}, {"name": "b", "tag": "1.31.4"}], "live": "b"}
+    made = plan({"mesh": mesh})
+    assert made.mesh is not None
+    values = {release.name: release.values for release in made.mesh.releases}
+    assert set(values) == {"istio-base", "istio-cni", "istiod-a", "istiod-b", "istio-ingressgateway"}
+    assert [values[name]["revision"] for name in ("istiod-a", "istiod-b", "istio-ingressgateway")] == [
+        "a",
+        "b",
+        "b",
+    ]
+    assert str(values["istiod-b"]["image"]).endswith("/pilot:1.31.4")
+    assert made.namespace.labels["istio.io/rev"] == "b"
+    assert "istio-injection" not in made.namespace.labels
+    annotation = ("spec", "template", "metadata", "annotations", "pitstop.dev/revision")
+    assert {pick(one, *annotation) for one in objects(made, "Deployment").values()} == {"b"}
+    assert "pitstop.dev/revision" not in str(objects(plan(), "Deployment"))
 
 
 def test_no_entry_without_a_public_service() -> None:
@@ -129,7 +281,9 @@ def test_any_valid_environment_has_a_plan_in_which_nothing_is_broken(content: di
     made = plan_for(parse(content), OWNER)
     assert list(check_plan(made)) == []
     place = {load.service.name: index for index, load in enumerate(made.workloads)}
-    assert all(place[name] < place[load.service.name] for load in made.workloads for name in load.after)
+    place["database-init"] = place.get("sqlserver", -1)  # made right behind its server
+    for load in made.workloads:
+        assert all(place[name] < place[load.service.name] for name in load.after)
 
 
 @thoroughness(max_examples=30, deadline=None)

@@ -207,8 +207,8 @@ def test_who_calls_the_database_does_it_with_its_own_login_and_no_other() -> Non
     assert template is not None
     assert template.texts == {
         "ConnectionStrings__CustomerManagementCN": (
-            "server=sqlserver;user id=customers;password={sqlCustomersPassword};"
-            "database=CustomerManagement;trustServerCertificate=true;"
+            "server=sqlserver;database=CustomerManagement;trustServerCertificate=true;"
+            "user id=customers;password={sqlCustomersPassword};"
         ),
         "RabbitMQPublisher__Password": "{rabbitmqPassword}",
     }

@@ -38,11 +38,13 @@ def test_the_local_environment_asks_for_the_canary() -> None:
 def test_a_plan_is_rendered_with_placeholders_for_secrets() -> None:
     text = render(plan())
     documents = list(yaml.safe_load_all(text))
-    assert "password=<sqlPassword>;" in text
+    assert "password=<sqlCustomersPassword>;" in text
     assert text.startswith("# Helm release istio-system/istio-base")
     kinds = [document["kind"] for document in documents]
-    assert kinds.count("Deployment") == 5
-    assert kinds.count("Secret") == 3
+    counts = {kind: kinds.count(kind) for kind in ("Deployment", "StatefulSet", "Secret", "Job")}
+    # The webapp and two versions of an API; two servers; a secret for each of these but the webapp, and
+    # one for the job.
+    assert counts == {"Deployment": 3, "StatefulSet": 2, "Secret": 4, "Job": 1}
     assert kinds.index("Namespace") < kinds.index("Deployment") < kinds.index("VirtualService")
 
 
