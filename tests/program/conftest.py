@@ -14,12 +14,14 @@ from google.protobuf.json_format import MessageToDict  # type: ignore[import-unt
 from pulumi.runtime import mocks, proto, settings
 
 from components import preflight
+from components.model.catalogue import Secret
 from components.preflight import Facts
 from localcluster.tools.charts import CHARTS
 from ops.paths import CHECKOUT
 from tests.model.examples import OWNER, Node, raw
 
 EMPTY_CLUSTER = Facts(owners={}, istio=False, control_planes=())
+SECRETS = {str(name): f"Value-of-{name}" for name in Secret}
 
 
 class Registered:
@@ -31,6 +33,7 @@ class Registered:
         self.parent: str = request.parent
         self.provider: str = request.provider
         self.custom: bool = request.custom
+        self.retained: bool = request.retainOnDelete
         self.dependencies: set[str] = {urn.split("::", 2)[2] for urn in request.dependencies}
         self.inputs: Node = MessageToDict(request.object)
 
@@ -58,6 +61,21 @@ class Recorder(mocks.MockMonitor):
         """The registered resources of a kind, by logical name."""
         return {one.name: one for one in self.requests if one.kind == kind}
 
+    def depends(self, kind: str, name: str) -> set[tuple[str, str]]:
+        """What a resource waits for itself, each by kind and logical name."""
+        urns = self.of(kind)[name].dependencies
+        return {(urn.split("::")[-2].rsplit(":", 1)[-1], urn.split("::")[-1]) for urn in urns}
+
+    def waits(self, kind: str, name: str) -> set[tuple[str, str]]:
+        """What must be there before a resource, directly or because what it waits for waits for it."""
+        found: set[tuple[str, str]] = set()
+        todo = [(kind, name)]
+        while todo:
+            new = self.depends(*todo.pop()) - found
+            found |= new
+            todo += [one for one in new if one[1] in self.of(one[0])]
+        return found
+
     def beyond_the_stack(self) -> list[Registered]:
         """Everything but the stack itself, which the engine's own start registers."""
         return [one for one in self.requests if one.kind != "Stack"]
@@ -84,7 +102,7 @@ def environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for chart in CHARTS:
         (tmp_path / "charts" / chart).mkdir(parents=True)
         (tmp_path / "charts" / chart / "Chart.yaml").touch()
-    (tmp_path / "secrets.json").write_text('{"sqlPassword": "Sq1-value", "rabbitmqPassword": "Rb1-value"}')
+    (tmp_path / "secrets.json").write_text(json.dumps(SECRETS))
     (tmp_path / "kubeconfig").write_text(
         yaml.safe_dump(
             {

@@ -1,5 +1,6 @@
 """A wrong environment stops the program before anything is registered, with our lines and no traceback."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from components.preflight import Facts, OtherGateway
 from tests.model.examples import OWNER, Node, raw
-from tests.program.conftest import Recorder, Run
+from tests.program.conftest import SECRETS, Recorder, Run
 
 API = "services.customermanagementapi"
 
@@ -42,7 +43,7 @@ def test_several_mistakes_are_a_line_each(
 ) -> None:
     logged: list[str] = []
     monkeypatch.setattr(pulumi.log, "error", logged.append)
-    last = refused(run, recorder, raw({"images": "upstream", "namespace": "-"}))
+    last = refused(run, recorder, raw({"images": "upsteam", "namespace": "-"}))
     assert len(logged) == 1
     assert "pitstop:namespace" in logged[0]
     assert "pitstop:images" in last
@@ -52,16 +53,35 @@ def test_a_secret_that_is_nowhere(
     run: Run, recorder: Recorder, canary: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("PITSTOP_SECRETS")
+    logged: list[str] = []
+    monkeypatch.setattr(pulumi.log, "error", logged.append)
+    logged.append(refused(run, recorder, canary))
+    assert logged == [
+        f"pitstop:{name}: required, e.g. pulumi config set --secret pitstop:{name}"
+        for name in ("rabbitmqPassword", "sqlCustomersPassword", "sqlPassword")
+    ]
+
+
+def test_a_secret_a_file_does_not_have(run: Run, recorder: Recorder, canary: Node, environ: Path) -> None:
+    kept = {name: value for name, value in SECRETS.items() if name != "sqlCustomersPassword"}
+    (environ / "secrets.json").write_text(json.dumps(kept))
     line = refused(run, recorder, canary)
-    assert line == "pitstop:sqlPassword: required, e.g. pulumi config set --secret pitstop:sqlPassword"
+    assert line.startswith("pitstop:sqlCustomersPassword: required")
 
 
-def test_a_configured_secret_wins_over_the_generated_file(
-    run: Run, canary: Node, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("PITSTOP_SECRETS")
-    recorder = run(canary | {"sqlPassword": "Sq1-own", "rabbitmqPassword": "Rb1-own"})
+def test_a_configured_secret_wins_over_the_generated_file(run: Run, canary: Node) -> None:
+    recorder = run(canary | {"sqlPassword": "Sq1-own"})
     assert "Sq1-own" in str(recorder.of("Secret")["sqlserver"].inputs)
+    assert SECRETS["sqlPassword"] not in str([one.inputs for one in recorder.requests])
+    assert SECRETS["rabbitmqPassword"] in str(recorder.of("Secret")["rabbitmq"].inputs)
+
+
+def test_configured_secrets_are_enough(run: Run, canary: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PITSTOP_SECRETS")
+    own = {name: f"own-{name}" for name in ("sqlPassword", "rabbitmqPassword", "sqlCustomersPassword")}
+    recorder = run(canary | own)
+    text = str([one.inputs for one in recorder.of("Secret").values()])
+    assert all(value in text for value in own.values())
 
 
 def test_a_file_of_secrets_that_is_not_there(
