@@ -18,7 +18,7 @@ from components.model.catalogue import Secret
 from components.preflight import Facts
 from localcluster.tools.charts import CHARTS
 from ops.paths import CHECKOUT
-from tests.model.examples import OWNER, Node, raw
+from tests.model.examples import OWNER, WHOLE, Node, raw
 
 EMPTY_CLUSTER = Facts(owners={}, istio=False, control_planes=())
 SECRETS = {str(name): f"Value-of-{name}" for name in Secret}
@@ -94,16 +94,15 @@ class Unasked(mocks.Mocks):
 Run = Callable[[Node], Recorder]
 
 
-@pytest.fixture(autouse=True)
-def environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def surround(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The variables the program is told things by, and the files they point to."""
     for name in [name for name in os.environ if name.startswith(("PULUMI", "PITSTOP"))]:
         monkeypatch.delenv(name)
     for chart in CHARTS:
-        (tmp_path / "charts" / chart).mkdir(parents=True)
-        (tmp_path / "charts" / chart / "Chart.yaml").touch()
-    (tmp_path / "secrets.json").write_text(json.dumps(SECRETS))
-    (tmp_path / "kubeconfig").write_text(
+        (folder / "charts" / chart).mkdir(parents=True)
+        (folder / "charts" / chart / "Chart.yaml").touch()
+    (folder / "secrets.json").write_text(json.dumps(SECRETS))
+    (folder / "kubeconfig").write_text(
         yaml.safe_dump(
             {
                 "current-context": "here",
@@ -113,10 +112,16 @@ def environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             }
         )
     )
-    monkeypatch.setenv("PITSTOP_CHARTS", str(tmp_path / "charts"))
-    monkeypatch.setenv("PITSTOP_SECRETS", str(tmp_path / "secrets.json"))
-    monkeypatch.setenv("PITSTOP_KUBECONFIG", str(tmp_path / "kubeconfig"))
+    monkeypatch.setenv("PITSTOP_CHARTS", str(folder / "charts"))
+    monkeypatch.setenv("PITSTOP_SECRETS", str(folder / "secrets.json"))
+    monkeypatch.setenv("PITSTOP_KUBECONFIG", str(folder / "kubeconfig"))
     monkeypatch.setenv("PITSTOP_OWNER", OWNER)
+
+
+@pytest.fixture(autouse=True)
+def environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Surroundings a test may change."""
+    surround(tmp_path, monkeypatch)
     return tmp_path
 
 
@@ -135,6 +140,31 @@ def whole_program() -> None:
     runpy.run_path(str(CHECKOUT / "__main__.py"), run_name="__main__")
 
 
+def execute(content: Node, recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    """Runs `__main__.py` with a stack's values, as the language host would."""
+    texts = {
+        f"pitstop:{key}": value if isinstance(value, str) else json.dumps(value)
+        for key, value in content.items()
+    }
+    monkeypatch.setenv("PULUMI_CONFIG", json.dumps(texts))
+    pulumi.runtime.set_all_config(texts)
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    engine = mocks.MockEngine(None)
+    settings.configure(
+        mocks.MockSettings(  # type: ignore[no-untyped-call]
+            monitor=recorder, engine=engine, project="pitstop", stack="test", dry_run=False
+        )
+    )
+    settings.set_root_resource(None)  # type: ignore[arg-type]  # a run before this one left its own
+    try:
+        loop.run_until_complete(pulumi.runtime.run_in_stack(whole_program))
+    finally:
+        loop.close()
+        asyncio.set_event_loop(None)
+    return recorder
+
+
 @pytest.fixture
 def recorder() -> Recorder:
     return Recorder()
@@ -142,33 +172,28 @@ def recorder() -> Recorder:
 
 @pytest.fixture
 def run(recorder: Recorder, facts: Callable[[Facts], None], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs `__main__.py` with a stack's values, as the language host would."""
+    """Runs the program, as often as a test wants."""
     facts(EMPTY_CLUSTER)  # a test may say otherwise before it runs the program
+    return lambda content: execute(content, recorder, monkeypatch)
 
-    def program(content: Node) -> Recorder:
-        texts = {
-            f"pitstop:{key}": value if isinstance(value, str) else json.dumps(value)
-            for key, value in content.items()
-        }
-        monkeypatch.setenv("PULUMI_CONFIG", json.dumps(texts))
-        pulumi.runtime.set_all_config(texts)
-        loop = asyncio.new_event_loop()
-        asyncio.set_event_loop(loop)
-        engine = mocks.MockEngine(None)
-        settings.configure(
-            mocks.MockSettings(  # type: ignore[no-untyped-call]
-                monitor=recorder, engine=engine, project="pitstop", stack="test", dry_run=False
-            )
-        )
-        settings.set_root_resource(None)  # type: ignore[arg-type]  # a run before this one left its own
-        try:
-            loop.run_until_complete(pulumi.runtime.run_in_stack(whole_program))
-        finally:
-            loop.close()
-            asyncio.set_event_loop(None)
-        return recorder
 
-    return program
+def _once(content: Node, folder: Path) -> Recorder:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        surround(folder, monkeypatch)
+        monkeypatch.setattr(preflight, "look", lambda _plan, _target: EMPTY_CLUSTER)
+        return execute(content, Recorder(), monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def standard(tmp_path_factory: pytest.TempPathFactory) -> Recorder:
+    """What the canary environment registers; one run for every test that only looks."""
+    return _once(raw(), tmp_path_factory.mktemp("standard"))
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Recorder:
+    """What the whole system registers."""
+    return _once(raw(base=WHOLE), tmp_path_factory.mktemp("whole"))
 
 
 @pytest.fixture

@@ -38,53 +38,48 @@ def is_secret(value: object) -> bool:
     return isinstance(value, dict) and value.get(rpc._special_sig_key) == rpc._special_secret_sig
 
 
-def test_every_object_of_the_plan_and_nothing_else(run: Run, canary: Node) -> None:
-    recorder = run(canary)
+def test_every_object_of_the_plan_and_nothing_else(standard: Recorder) -> None:
     expected = {(one.kind, one.key) for one in plan().objects()}
     expected |= {("Secret", one.key) for one in plan().secrets()}
     mesh = plan().mesh
     assert mesh is not None
     expected |= {("Release", release.name) for release in mesh.releases}
-    assert {(one.kind, one.name) for one in recorder.requests if one.custom} == expected | {
+    assert {(one.kind, one.name) for one in standard.requests if one.custom} == expected | {
         ("kubernetes", "cluster")
     }
 
 
-def test_objects_carry_what_the_plan_says(run: Run, canary: Node) -> None:
-    recorder = run(canary)
+def test_objects_carry_what_the_plan_says(standard: Recorder) -> None:
     for manifest in plan().objects():
-        request = recorder.of(manifest.kind)[manifest.key]
+        request = standard.of(manifest.kind)[manifest.key]
         document = {key: value for key, value in manifest.document().items() if value is not None}
         assert json.loads(json.dumps(request.inputs)) == json.loads(json.dumps(document)), manifest.key
 
 
-def test_native_kinds_are_typed_resources(run: Run, canary: Node) -> None:
-    recorder = run(canary)
+def test_native_kinds_are_typed_resources(standard: Recorder) -> None:
     for kind, token in NATIVE.items():
-        assert {one.type for one in recorder.of(kind).values()} == {token}
-    assert {one.type for one in recorder.of("VirtualService").values()} == {
+        assert {one.type for one in standard.of(kind).values()} == {token}
+    assert {one.type for one in standard.of("VirtualService").values()} == {
         "kubernetes:networking.istio.io/v1:VirtualService"
     }
 
 
-def test_everything_goes_through_the_one_provider(run: Run, canary: Node) -> None:
-    recorder = run(canary)
-    providers = {one.provider for one in recorder.requests if one.custom and one.name != "cluster"}
+def test_everything_goes_through_the_one_provider(standard: Recorder) -> None:
+    providers = {one.provider for one in standard.requests if one.custom and one.name != "cluster"}
     assert len(providers) == 1
     assert "pulumi:providers:kubernetes::cluster" in providers.pop()
 
 
-def test_the_kubeconfig_is_secret_and_the_identity_is_stable(run: Run, canary: Node) -> None:
-    inputs = run(canary).of("kubernetes")["cluster"].inputs
+def test_the_kubeconfig_is_secret_and_the_identity_is_stable(standard: Recorder) -> None:
+    inputs = standard.of("kubernetes")["cluster"].inputs
     assert is_secret(inputs["kubeconfig"])
     assert inputs["clusterIdentifier"] == "local"
 
 
-def test_secret_values_are_secret_and_nowhere_else(run: Run, canary: Node) -> None:
-    recorder = run(canary)
-    for request in recorder.of("Secret").values():
+def test_secret_values_are_secret_and_nowhere_else(standard: Recorder) -> None:
+    for request in standard.of("Secret").values():
         assert is_secret(request.inputs["stringData"])
-    others = [one.inputs for one in recorder.requests if one.kind not in {"Secret", "kubernetes"}]
+    others = [one.inputs for one in standard.requests if one.kind not in {"Secret", "kubernetes"}]
     text = json.dumps(others)
     for value in (*SECRETS.values(), "k8s-token"):
         assert value not in text
@@ -98,17 +93,16 @@ def test_the_charts_are_those_the_environment_names(run: Run, canary: Node, envi
     assert releases["istiod"].inputs["name"] == "istiod"
 
 
-def test_a_release_is_all_or_nothing(run: Run, canary: Node) -> None:
+def test_a_release_is_all_or_nothing(standard: Recorder) -> None:
     # An interrupted one would be half there, and the next update would find nothing to do.
-    for release in run(canary).of("Release").values():
+    for release in standard.of("Release").values():
         assert release.inputs["atomic"] is True
         assert release.inputs["compat"] == "true"
 
 
-def test_pods_wait_for_the_mesh_and_for_what_they_cannot_start_without(run: Run, canary: Node) -> None:
-    recorder = run(canary)
+def test_pods_wait_for_the_mesh_and_for_what_they_cannot_start_without(standard: Recorder) -> None:
     for version in ("v1", "v2"):
-        waits = recorder.depends("Deployment", f"customermanagementapi-{version}")
+        waits = standard.depends("Deployment", f"customermanagementapi-{version}")
         assert {
             ("Release", "istiod"),
             ("Release", "istio-cni"),
@@ -120,11 +114,11 @@ def test_pods_wait_for_the_mesh_and_for_what_they_cannot_start_without(run: Run,
             ("Job", job_of(plan())),
         } <= waits
     pods = {"Deployment", "StatefulSet", "Job"}
-    assert not [one for one in recorder.waits("Deployment", "webapp-v1") if one[0] in pods]
+    assert not [one for one in standard.waits("Deployment", "webapp-v1") if one[0] in pods]
 
 
-def test_a_route_waits_for_its_subsets_and_for_ready_pods_of_each(run: Run, canary: Node) -> None:
-    waits = run(canary).depends("VirtualService", "customermanagementapi")
+def test_a_route_waits_for_its_subsets_and_for_ready_pods_of_each(standard: Recorder) -> None:
+    waits = standard.depends("VirtualService", "customermanagementapi")
     assert {
         ("DestinationRule", "customermanagementapi"),
         ("Deployment", "customermanagementapi-v1"),
@@ -135,17 +129,15 @@ def test_a_route_waits_for_its_subsets_and_for_ready_pods_of_each(run: Run, cana
 
 
 @pytest.mark.parametrize("kind", ["DestinationRule", "VirtualService", "Gateway", "PeerAuthentication"])
-def test_istio_objects_are_removed_before_istio(run: Run, canary: Node, kind: str) -> None:
-    recorder = run(canary)
-    for name in recorder.of(kind):
-        assert {("Release", "istio-base"), ("Release", "istiod")} <= recorder.depends(kind, name)
+def test_istio_objects_are_removed_before_istio(standard: Recorder, kind: str) -> None:
+    for name in standard.of(kind):
+        assert {("Release", "istio-base"), ("Release", "istiod")} <= standard.depends(kind, name)
 
 
-def test_parts_belong_to_components(run: Run, canary: Node) -> None:
-    recorder = run(canary)
+def test_parts_belong_to_components(standard: Recorder) -> None:
     parents = {
         (one.kind, one.name): one.parent.split("::")[-2].rsplit("$", 1)[-1]
-        for one in recorder.requests
+        for one in standard.requests
         if one.parent
     }
     assert parents["Deployment", "webapp-v1"] == "pitstop:workloads:Workload"
@@ -154,10 +146,9 @@ def test_parts_belong_to_components(run: Run, canary: Node) -> None:
     assert parents["Release", "istiod"] == "pitstop:mesh:Mesh"
 
 
-def test_the_database_is_prepared_between_its_server_and_its_clients(run: Run, canary: Node) -> None:
-    recorder = run(canary)
-    (job,) = recorder.of("Job")
-    waits = recorder.depends("Job", job)
+def test_the_database_is_prepared_between_its_server_and_its_clients(standard: Recorder) -> None:
+    (job,) = standard.of("Job")
+    waits = standard.depends("Job", job)
     assert {
         ("StatefulSet", "sqlserver"),
         ("ConfigMap", "database-init"),
@@ -169,15 +160,10 @@ def test_the_database_is_prepared_between_its_server_and_its_clients(run: Run, c
     clients = {
         name
         for kind in ("Deployment", "StatefulSet")
-        for name in recorder.of(kind)
-        if ("Job", job) in recorder.depends(kind, name)
+        for name in standard.of(kind)
+        if ("Job", job) in standard.depends(kind, name)
     }
     assert clients == {"customermanagementapi-v1", "customermanagementapi-v2"}
-
-
-@pytest.fixture
-def whole(run: Run) -> Recorder:
-    return run(raw(base=WHOLE))
 
 
 def test_workers_start_after_the_broker_and_what_else_they_need(whole: Recorder) -> None:
