@@ -199,12 +199,12 @@ def _running(reader: api.Reader, plan: Plan) -> dict[str, RunningRoutes]:
         for way in _list(_map(one.get("spec")).get("http")):
             shares = list(_shares(_map(way)))
             mirror = _map(_map(way).get("mirror"))
-            copied = [(str(mirror.get("host")), str(mirror.get("subset")), 100)] if mirror else []
+            copied = [_target(mirror, 100)] if mirror else []
             for host, subset, weight in (*shares, *copied):
-                if weight and host in hosts:
+                if weight and subset and host in hosts:
                     used.setdefault(hosts[host], set()).add(subset)
             if "match" not in _map(way) and shares and shares[0][0] in hosts:
-                weights[hosts[shares[0][0]]] = {subset: weight for _, subset, weight in shares}
+                weights[hosts[shares[0][0]]] = {subset: weight for _, subset, weight in shares if subset}
     return {service: RunningRoutes(frozenset(used[service]), weights.get(service, {})) for service in used}
 
 
@@ -213,7 +213,12 @@ def _shares(way: api.Object) -> Iterator[tuple[str, str, int]]:
     targets = [_map(target) for target in _list(way.get("route"))]
     for target in targets:
         to, weight = _map(target.get("destination")), target.get("weight", 100 if len(targets) == 1 else 0)
-        yield str(to.get("host")), str(to.get("subset")), weight if isinstance(weight, int) else 0
+        yield _target(to, weight if isinstance(weight, int) else 0)
+
+
+def _target(to: api.Object, weight: int) -> tuple[str, str, int]:
+    """Without a subset, which none of our routes is, it is no version's."""
+    return str(to.get("host")), str(to.get("subset") or ""), weight
 
 
 def _needs_keda(plan: Plan) -> bool:
