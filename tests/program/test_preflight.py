@@ -6,7 +6,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -15,7 +15,9 @@ import pytest
 from components import preflight
 from components.model.findings import RefusedError
 from components.model.kubeconfig import Target
-from tests.model.examples import plan
+from components.model.plan import Plan
+from components.preflight import Facts, RunningRoutes
+from tests.model.examples import REMOVE, WHOLE, Node, plan
 
 
 class Cluster(ThreadingHTTPServer):
@@ -69,12 +71,12 @@ def cluster() -> Iterator[Cluster]:
     server.server_close()
 
 
-def to(server: str) -> Target:
+def target(server: str) -> Target:
     return Target("PITSTOP_KUBECONFIG", "here", server, {"server": server}, {"token": "t"}, local=True)
 
 
 def address(cluster: Cluster) -> Target:
-    return to(f"http://127.0.0.1:{cluster.server_address[1]}")
+    return target(f"http://127.0.0.1:{cluster.server_address[1]}")
 
 
 def test_an_empty_cluster(cluster: Cluster) -> None:
@@ -119,7 +121,7 @@ def line_of(target: Target) -> str:
 
 
 def test_nobody_listens() -> None:
-    line = line_of(to("http://127.0.0.1:9"))
+    line = line_of(target("http://127.0.0.1:9"))
     assert re.match(
         r"PITSTOP_KUBECONFIG = here: the API server http://127\.0\.0\.1:9 does not answer \(.*refused.*\); "
         r"is the cluster up\? `make up` starts it",
@@ -180,3 +182,261 @@ def test_this_machine_is_not_reached_through_a_proxy(
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     assert preflight.look(plan(), address(cluster)).istio is False
+
+
+# --- what the routes do now ---------------------------------------------------------------------------
+
+ROUTES = "/apis/networking.istio.io/v1/namespaces/pitstop/virtualservices"
+GATEWAYS = "/apis/networking.istio.io/v1/gateways"
+KEDA = "/apis/keda.sh/v1alpha1"
+API = "customermanagementapi.pitstop.svc.cluster.local"
+
+
+def to(subset: str | None, weight: int | None = None, host: str = API) -> Node:
+    """A target of a route, with no more in it than the API server would answer."""
+    destination: Node = {"host": host} | ({"subset": subset} if subset else {})
+    return {"destination": destination} | ({} if weight is None else {"weight": weight})
+
+
+def virtual_service(*http: Node, name: str = "customermanagementapi") -> Node:
+    return {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "VirtualService",
+        "metadata": {
+            "name": name,
+            "namespace": "pitstop",
+            "generation": 3,
+            "resourceVersion": "4711",
+            "uid": "5c9d0b2e-0000-4000-8000-000000000000",
+            "managedFields": [{"manager": "pulumi-kubernetes", "operation": "Apply"}],
+        },
+        "spec": {"gateways": ["mesh"], "hosts": [API], "http": list(http)},
+    }
+
+
+def running(cluster: Cluster, *services: Node) -> Mapping[str, RunningRoutes]:
+    """What is found where these routes run."""
+    empty = {"apiVersion": "networking.istio.io/v1", "metadata": {"resourceVersion": "4712"}}
+    cluster.objects |= {
+        GATEWAYS: {**empty, "kind": "GatewayList", "items": []},
+        ROUTES: {**empty, "kind": "VirtualServiceList", "items": list(services)},
+    }
+    return preflight.look(plan(), address(cluster)).routes
+
+
+CANARY_ROUTE: Node = {"name": "default", "route": [to("v1", 75), to("v2", 25)], "timeout": "15s"}
+SHARED = RunningRoutes(frozenset({"v1", "v2"}), {"v1": 75, "v2": 25})
+ALONE = RunningRoutes(frozenset({"v1"}), {"v1": 100})
+RUNNING: dict[str, tuple[list[Node], dict[str, RunningRoutes]]] = {
+    "weights": ([virtual_service(CANARY_ROUTE)], {"customermanagementapi": SHARED}),
+    "one target, whose weight the API server leaves out": (
+        [virtual_service({"route": [to("v1")]})],
+        {"customermanagementapi": ALONE},
+    ),
+    "a share of nothing": (
+        [virtual_service({"route": [to("v1", 100), to("v2", 0)]})],
+        {"customermanagementapi": RunningRoutes(frozenset({"v1"}), {"v1": 100, "v2": 0})},
+    ),
+    "a share of nothing, which the API server leaves out": (
+        [virtual_service({"route": [to("v1", 100), to("v2")]})],
+        {"customermanagementapi": RunningRoutes(frozenset({"v1"}), {"v1": 100, "v2": 0})},
+    ),
+    "a mirror": (
+        [
+            virtual_service(
+                {
+                    "route": [to("v1")],
+                    "mirror": {"host": API, "subset": "v2"},
+                    "mirrorPercentage": {"value": 5},
+                }
+            )
+        ],
+        {"customermanagementapi": RunningRoutes(frozenset({"v1", "v2"}), {"v1": 100})},
+    ),
+    "a route for some requests": (
+        [
+            virtual_service(
+                {"match": [{"headers": {"x-beta": {"exact": "1"}}}], "route": [to("v2")]},
+                {"route": [to("v1")]},
+            )
+        ],
+        {"customermanagementapi": RunningRoutes(frozenset({"v1", "v2"}), {"v1": 100})},
+    ),
+    "no route at all": ([], {}),
+    "somebody's own route, without subsets": ([virtual_service({"route": [to(None)]}, name="own")], {}),
+    "a mirror without a subset": (
+        [virtual_service({"route": [to("v1")], "mirror": {"host": API}})],
+        {"customermanagementapi": ALONE},
+    ),
+    "another service": (
+        [virtual_service({"route": [to("v1", host="own.pitstop.svc.cluster.local")]}, name="own")],
+        {},
+    ),
+    "an environment's of the same name elsewhere": (
+        [virtual_service({"route": [to("v1", host=API.replace("pitstop", "pitstop-2"))]})],
+        {},
+    ),
+    "a redirect and no HTTP": (
+        [virtual_service({"redirect": {"uri": "/"}}), {"metadata": {"name": "tcp"}, "spec": {"tcp": []}}],
+        {},
+    ),
+    "two objects for one service": (
+        [virtual_service(CANARY_ROUTE), virtual_service({"route": [to("v3")]}, name="more")],
+        {"customermanagementapi": RunningRoutes(frozenset({"v1", "v2", "v3"}), {"v3": 100})},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", RUNNING)
+def test_what_the_running_routes_do(cluster: Cluster, case: str) -> None:
+    services, expected = RUNNING[case]
+    assert running(cluster, *services) == expected
+
+
+def test_our_own_routes_are_read_as_what_they_were_compiled_from(cluster: Cluster) -> None:
+    compiled = [one.document() for one in plan().objects() if one.kind == "VirtualService"]
+    assert running(cluster, *compiled) == {
+        "customermanagementapi": SHARED,
+        "webapp": RunningRoutes(frozenset({"v1"}), {"v1": 100}),
+    }
+
+
+def test_where_nobody_knows_routes_none_are_asked_for(cluster: Cluster) -> None:
+    preflight.look(plan(), address(cluster))
+    assert f"GET {ROUTES}" not in cluster.asked
+    alone: Node = {
+        "mesh": {"kind": "none"},
+        "services.customermanagementapi.traffic": [{"kind": "bluegreen", "live": "v1"}],
+    }
+    cluster.asked.clear()
+    running(cluster, virtual_service(CANARY_ROUTE))
+    assert f"GET {ROUTES}" in cluster.asked
+    cluster.asked.clear()
+    assert preflight.look(plan(alone), address(cluster)).routes == {}
+    assert f"GET {ROUTES}" not in cluster.asked
+
+
+def lines(environment: Plan, facts: Facts) -> list[str]:
+    return [str(finding) for finding in preflight.judge(environment, "pitstop.test", facts)]
+
+
+def here(routes: Mapping[str, RunningRoutes] | None = None, *, keda: bool = True) -> Facts:
+    """A cluster in which all that is there is this environment's."""
+    ours = dict.fromkeys(("pitstop", "istio-system", "istio-ingress"), "pitstop.test")
+    return Facts(ours, istio=True, control_planes=("istio-system",), routes=routes or {}, keda=keda)
+
+
+ONE: Node = {"services.customermanagementapi": {}}
+SERVICE = "services.customermanagementapi"
+
+
+def test_a_version_in_use_is_not_removed() -> None:
+    (line,) = lines(plan(ONE), here({"customermanagementapi": SHARED}))
+    assert line == (
+        f"pitstop:{SERVICE}.versions.v2: gone from the stack file, while the running routes still send it "
+        "requests; keep it and take it off every policy first, e.g. weights: {v1: 100, v2: 0}, update, and "
+        "remove it with a second update"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "routes"),
+    [
+        (ONE, {"customermanagementapi": RunningRoutes(frozenset({"v1"}), {"v1": 100, "v2": 0})}),
+        (ONE, {}),
+        ({}, {"customermanagementapi": SHARED}),
+        ({f"{SERVICE}": {}, "services.webapp": REMOVE}, {"webapp": SHARED}),  # the service goes as a whole
+    ],
+)
+def test_what_gets_no_request_may_go(changes: Node, routes: Mapping[str, RunningRoutes]) -> None:
+    assert lines(plan(changes), here(routes)) == []
+
+
+def test_a_version_in_use_by_name_of_a_namespace_that_is_not_ours_is_not_our_matter() -> None:
+    facts = dataclasses.replace(here({"customermanagementapi": SHARED}), owners={"pitstop": "pitstop.dev"})
+    (line,) = lines(plan(ONE), facts)
+    assert "belongs to pitstop.dev" in line
+
+
+def weights(v1: int, step: int) -> Plan:
+    return plan(
+        {
+            f"{SERVICE}.traffic[0].weights": {"v1": v1, "v2": 100 - v1},
+            "guardrails": {"maxWeightStep": step},
+        }
+    )
+
+
+def test_weights_move_no_further_than_allowed() -> None:
+    facts = here({"customermanagementapi": SHARED})
+    (down,), (up,) = lines(weights(40, 20), facts), lines(weights(100, 20), facts)
+    assert down == (
+        f"pitstop:{SERVICE}.traffic = v1 75 -> 40: v1 would move by 35 % in one update and "
+        "guardrails.maxWeightStep is 20; valid now: at most v1: 55"
+    )
+    assert up == (
+        f"pitstop:{SERVICE}.traffic = v1 75 -> 100: v1 would move by 25 % in one update and "
+        "guardrails.maxWeightStep is 20; valid now: at most v1: 95"
+    )
+
+
+@pytest.mark.parametrize(
+    ("v1", "step", "routes"),
+    [
+        (55, 20, {"customermanagementapi": SHARED}),  # as far as allowed
+        (95, 20, {"customermanagementapi": SHARED}),
+        (75, 1, {"customermanagementapi": SHARED}),
+        (0, 100, {"customermanagementapi": SHARED}),
+        (0, 1, {}),  # nothing runs yet
+    ],
+)
+def test_a_step_that_is_allowed(v1: int, step: int, routes: Mapping[str, RunningRoutes]) -> None:
+    assert lines(weights(v1, step), here(routes)) == []
+
+
+def test_a_new_version_starts_with_a_step_too() -> None:
+    alone = here({"customermanagementapi": RunningRoutes(frozenset({"v1"}), {"v1": 100})})
+    (line,) = lines(weights(75, 10), alone)
+    assert line.startswith(f"pitstop:{SERVICE}.traffic = v1 100 -> 75: v1 would move by 25 %")
+    assert lines(weights(90, 10), alone) == []
+
+
+# --- KEDA ---------------------------------------------------------------------------------------------
+
+SCALED: Node = {"services.notificationservice.versions": {"v1": {"scaling": {"kind": "queue", "max": 3}}}}
+NO_KEDA = (
+    "pitstop:services: a queue is scaled by KEDA, and the cluster has none; install it, or scale by replicas"
+)
+
+
+def test_a_queue_is_scaled_only_where_somebody_does_it(cluster: Cluster) -> None:
+    without = preflight.look(plan(SCALED, WHOLE), address(cluster))
+    assert not without.keda
+    assert lines(plan(SCALED, WHOLE), without) == [NO_KEDA]
+    cluster.objects[KEDA] = {"kind": "APIResourceList", "groupVersion": "keda.sh/v1alpha1", "resources": []}
+    there = preflight.look(plan(SCALED, WHOLE), address(cluster))
+    assert there.keda
+    assert lines(plan(SCALED, WHOLE), there) == []
+
+
+def test_keda_is_not_asked_for_where_nothing_needs_it(cluster: Cluster) -> None:
+    assert preflight.look(plan(base=WHOLE), address(cluster)).keda
+    assert f"GET {KEDA}" not in cluster.asked
+
+
+def test_without_a_mesh_nobody_looks_for_one(cluster: Cluster) -> None:
+    alone: Node = {
+        "mesh": {"kind": "none"},
+        "services.customermanagementapi.traffic": [{"kind": "bluegreen", "live": "v1"}],
+    }
+    facts = preflight.look(plan(alone), address(cluster))
+    assert facts == Facts(owners={}, istio=False, control_planes=())
+    assert lines(plan(alone), facts) == []
+    # Negative control: the same cluster without the mesh an environment wants to join.
+    (line,) = lines(plan({"mesh": {"kind": "existing"}}), facts)
+    assert "has no Istio" in line
+
+
+def test_reasons_are_told_together() -> None:
+    facts = dataclasses.replace(here({"customermanagementapi": SHARED}, keda=False), owners={})
+    assert len(lines(plan({**ONE, "services.vehiclemanagementapi": {}}), facts)) == 2
