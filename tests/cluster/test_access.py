@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import cast
 
 import pytest
+from lightkube import ApiError
 from lightkube.models.core_v1 import PodSpec
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Pod
@@ -43,11 +45,17 @@ def probes(running: Running) -> Iterator[tuple[Kube, Mapping[str, PodRef]]]:
     with running.kube() as kube:
         try:
             for name in names:
+                remove(kube, name, settings.namespace)  # of a run that was cut off
                 kube.client.create(probe(name, settings.namespace))
             yield kube, {name: await_probe(kube, settings.namespace, name) for name in names}
         finally:
             for name in names:
-                kube.client.delete(Pod, f"probe-{name}", namespace=settings.namespace, grace_period=0)
+                remove(kube, name, settings.namespace)
+
+
+def remove(kube: Kube, name: str, namespace: str) -> None:
+    with suppress(ApiError):
+        kube.client.delete(Pod, f"probe-{name}", namespace=namespace, grace_period=0)
 
 
 def await_probe(kube: Kube, namespace: str, name: str) -> PodRef:

@@ -96,4 +96,4 @@ def test_what_nobody_named_cannot_be_called(lab: Lab) -> None:
     assert set(refused["RetCodes"]) <= {"-1", "502"}, refused["RetCodes"]
     assert refused["DurationHistogram"]["Max"] < 1, "it was tried, and waited for"
     counted = lab.kube.pod_get(lab.caller, STATISTICS_PORT, "stats/prometheus")
-    assert "PassthroughCluster" not in counted
+    assert 'cluster_name="PassthroughCluster"' not in counted
