@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PITSTOP = $(PYTHON) ./pitstop
 ENV = local
-FAST = not cluster and not node
+FAST = not cluster and not node and not tools
 
 .DEFAULT_GOAL := help
 .PHONY: help up down stop status preview env measure test test-fast check lock bench

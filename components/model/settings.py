@@ -56,7 +56,8 @@ class GatewayService(Model):
     def _node_port_belongs(self) -> Self:
         if self.node_port is not None and self.service != "NodePort":
             raise invalid(
-                f"only a gateway of service NodePort has one and this is {self.service}", "nodePort"
+                f"only a gateway of service NodePort has one and this is {self.service}; remove the key",
+                "nodePort",
             )
         return self
 

@@ -342,7 +342,7 @@ REJECTED: dict[str, Case] = {
         {"mesh.gateway.service": "LoadBalancer"},
         (
             "pitstop:mesh.gateway.nodePort = 30080: only a gateway of service NodePort has one and "
-            "this is LoadBalancer"
+            "this is LoadBalancer; remove the key"
         ),
     ),
     "a node port out of range": (

@@ -9,7 +9,7 @@ from localcluster.node.select import Embedded
 from ops import environment as environments
 from ops.clusters import Cluster
 from ops.environment import Environment
-from tests.model.examples import Node, plan, raw, settings
+from tests.model.examples import Node, raw, settings
 
 API = "services.customermanagementapi"
 SPLIT: Node = {"kind": "split", "weights": {"v1": 75, "v2": 25}}
@@ -83,7 +83,7 @@ def test_pages_show_the_split_only_where_their_own_requests_follow_it(
 
 
 def environment(changes: Node) -> Environment:
-    return Environment("test", parse(raw(changes)), Embedded(), plan(changes))
+    return Environment("test", parse(raw(changes)), Embedded())
 
 
 @pytest.mark.parametrize(
