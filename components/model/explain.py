@@ -106,7 +106,7 @@ def _finding(details: ErrorDetails, raw: Raw) -> Finding:
         return Finding("missing", f"{path}.kind", f"required, e.g. {_example(keys)}")
     if kind == "union_tag_invalid":
         valid = f"must be {' or '.join(_names(context['expected_tags']))}"
-        return Finding("value", f"{path}.kind", valid, str(context["tag"]))
+        return Finding("value", f"{path}.kind", valid, _cut(str(context["tag"])))
     return Finding("value", path, _valid(details), value)
 
 
@@ -146,6 +146,11 @@ def _shown(raw: Raw, keys: Keys) -> str:
             return ""
         value = value[key]  # type: ignore[index]  # one of the two, both of which take it
     text = json.dumps(_brief(value, DEEPEST), ensure_ascii=False)
+    return _cut(text)
+
+
+def _cut(text: str) -> str:
+    """A text that can be shown: not too long, and with nothing in it that no terminal takes."""
     text = text.encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
 
