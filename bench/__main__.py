@@ -10,6 +10,7 @@ import json
 import os
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,14 +20,22 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from bench import plan as thinking
 from components.model.naming import KUBECONFIG_VARIABLE
 from localcluster.tools import toolbox
 from ops import clusters
 from ops.environment import TIMINGS, Environment, shell
 from ops.errors import UserError
-from ops.paths import CHECKOUT, checkout_dir
+from ops.paths import CHECKOUT, cache_root, checkout_dir
 from ops.progress import Progress
 
+IMPORTS = {
+    "nothing but pulumi": "pulumi",
+    "what decides (components.model)": "components.model.checks, components.model.render",
+    "the whole program": "pulumi, components.config, components.preflight, components.environment",
+}
+# As `make env` has it for the language host: compiled once, in the cache.
+CACHED = {"PYTHONPYCACHEPREFIX": str(cache_root() / "pycache"), "PYTHONDONTWRITEBYTECODE": ""}
 WEIGHTS = "services.customermanagementapi.traffic[0].weights"
 BENCH = CHECKOUT / "bench"
 
@@ -75,6 +84,8 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5, help="interleaved runs of each pair")
     runs = parser.parse_args().runs
     console = Console(highlight=False)
+    thinking.main()
+    imports(console, runs)
     stages(console)
     with bench() as pair, Progress().step(f"{runs} interleaved runs of each pair"):
         rows = list(measure(pair, runs))
@@ -84,6 +95,25 @@ def main() -> None:
     for what, ours, bare in rows:
         ratio = f"{statistics.median(ours) / statistics.median(bare):.2f}" if bare else ""
         table.add_row(what, spread(ours), spread(bare), ratio)
+    console.print(table)
+
+
+def imports(console: Console, runs: int) -> None:
+    """What it costs to import the program, the engine's SDK included, in a Python of its own each time."""
+    table = Table(title=f"Seconds to import, median of {runs} runs (min - max)")
+    table.add_column("what")
+    table.add_column("seconds", justify="right")
+    variables = {**os.environ, **CACHED}
+    for what, modules in IMPORTS.items():
+        code = (
+            f"import time; began = time.perf_counter(); import {modules}; print(time.perf_counter() - began)"
+        )
+        command = [sys.executable, "-c", code]
+        outputs = [
+            subprocess.run(command, cwd=CHECKOUT, env=variables, capture_output=True, text=True, check=True)
+            for _ in range(runs + 1)  # the first one compiles
+        ]
+        table.add_row(what, spread([float(done.stdout) for done in outputs[1:]]))
     console.print(table)
 
 
