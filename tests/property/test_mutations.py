@@ -235,7 +235,7 @@ def mutated(draw: st.DrawFn) -> tuple[str, Plan]:
     return f"{name}, {manifest.kind} {manifest.name}: {words}", with_instead(plan, manifest, changed)
 
 
-@thoroughness(max_examples=200, deadline=None)
+@thoroughness(max_examples=120, deadline=None)
 @given(mutated())
 def test_a_plan_with_one_thing_wrong_is_caught(found: tuple[str, Plan]) -> None:
     what, plan = found

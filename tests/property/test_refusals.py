@@ -85,7 +85,7 @@ def corrupted(draw: st.DrawFn) -> object:
     return content
 
 
-@thoroughness(max_examples=250, deadline=None)
+@thoroughness(max_examples=200, deadline=None)
 @given(corrupted())
 def test_anything_is_accepted_or_refused_in_lines(content: Part) -> None:
     assert wrong_with_what_is_said(content) == []
