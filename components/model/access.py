@@ -76,12 +76,14 @@ def access_plan(settings: Settings) -> AccessPlan:
 
 
 def _mesh(settings: Settings, known: Iterable[Edge]) -> Iterator[Manifest]:
-    known = tuple(known)
+    to: dict[str, list[Edge]] = {}
+    for edge in known:
+        to.setdefault(edge.service, []).append(edge)
     yield _sidecar(settings)
     for name, own in sorted(settings.services.items()):
         service = CATALOGUE[name]
         if service.ports:
-            yield _authorization(settings, service, own, [edge for edge in known if edge.service == name])
+            yield _authorization(settings, service, own, to.get(name, ()))
     for entry in settings.egress:
         yield _service_entry(entry, settings.namespace)
     if scaled_by_queue(settings):
@@ -222,9 +224,13 @@ def _network(settings: Settings, known: Iterable[Edge]) -> Iterator[Manifest]:
     known = tuple(known)
     yield _for_everybody(settings)
     callers = {edge.caller for edge in known}
-    for name in sorted(set(settings.services) | callers):
-        ingress = [*_ingress(settings, name, known)]
-        egress = [*_egress(settings, name, known)]
+    ends: dict[str, list[Edge]] = {name: [] for name in sorted(set(settings.services) | callers)}
+    for edge in known:
+        ends[edge.caller].append(edge)
+        ends[edge.service].append(edge)
+    for name, edges_of in ends.items():
+        ingress = [*_ingress(settings, name, edges_of)]
+        egress = [*_egress(settings, name, edges_of)]
         spec: Document = {
             "podSelector": {"matchLabels": {IDENTITY_LABEL: name}},
             "policyTypes": ["Ingress", "Egress"],

@@ -3,6 +3,7 @@
 import json
 import types
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Annotated, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -145,8 +146,7 @@ def _shown(raw: Raw, keys: Keys) -> str:
         if not listed and not (isinstance(value, Mapping) and key in value):
             return ""
         value = value[key]  # type: ignore[index]  # one of the two, both of which take it
-    text = json.dumps(_brief(value, DEEPEST), ensure_ascii=False)
-    return _cut(text)
+    return _cut(json.dumps(_brief(value, DEEPEST, [SHOWN]), ensure_ascii=False))
 
 
 def _cut(text: str) -> str:
@@ -155,13 +155,18 @@ def _cut(text: str) -> str:
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
 
 
-def _brief(value: object, depth: int) -> object:
-    """A value with no more of it than can be shown; it may hold itself, or be as large as anybody likes."""
+def _brief(value: object, depth: int, left: list[int]) -> object:
+    """A value with no more of it than can be shown; it may hold itself, or be as large as anybody likes.
+
+    `left` holds how many parts may still be looked at, whatever they are in.
+    """
+    left[0] -= 1
     if isinstance(value, Mapping):
-        shown = list(value.items())[:SHOWN] if depth else []
-        return {str(key): _brief(item, depth - 1) for key, item in shown}
+        shown = islice(value.items(), SHOWN if depth else 0)
+        return {str(key): _brief(item, depth - 1, left) for key, item in shown if left[0] > 0}
     if isinstance(value, list | tuple):
-        return [_brief(item, depth - 1) for item in value[:SHOWN]] if depth else []
+        shown_items = islice(value, SHOWN if depth else 0)
+        return [_brief(item, depth - 1, left) for item in shown_items if left[0] > 0]
     if isinstance(value, str):
         return value[:SHOWN]
     small = (

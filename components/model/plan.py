@@ -215,7 +215,8 @@ def _in_order(running: Mapping[str, Service]) -> list[Service]:
         names = {service.name for service in waiting}
         ready = [s for s in waiting if not any(need.service in names for need in hard_needs(s))]
         done += ready
-        waiting = [service for service in waiting if service not in ready]
+        names -= {service.name for service in ready}
+        waiting = [service for service in waiting if service.name in names]
     return done
 
 

@@ -36,10 +36,18 @@ class Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+OTHERWISE = {f"{TAGS}{name}" for name in ("bool", "float", "int", "timestamp")}
 Loader.yaml_implicit_resolvers = {
-    first: [(tag, form) for tag, form in forms if tag not in {f"{TAGS}bool", f"{TAGS}timestamp"}]
+    first: [(tag, form) for tag, form in forms if tag not in OTHERWISE]
     for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
+# Without numbers in base 60, such as 1:40.
+INTEGER = re.compile(r"[-+]?(0b[0-1_]+|0x[0-9a-fA-F_]+|0[0-7_]+|0|[1-9][0-9_]*)")
+FLOAT = re.compile(
+    r"[-+]?([0-9][0-9_]*\.[0-9_]*([eE][-+][0-9]+)?|\.[0-9][0-9_]*([eE][-+][0-9]+)?|\.(inf|Inf|INF))|\.(nan|NaN|NAN)"
+)
+Loader.add_implicit_resolver(f"{TAGS}float", re.compile(rf"(?:{FLOAT.pattern})$"), list("-+0123456789."))
+Loader.add_implicit_resolver(f"{TAGS}int", re.compile(rf"(?:{INTEGER.pattern})$"), list("-+0123456789"))
 Loader.add_implicit_resolver(f"{TAGS}bool", re.compile(r"true|false", re.IGNORECASE), list("tTfF"))
 
 

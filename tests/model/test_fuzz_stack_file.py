@@ -57,6 +57,7 @@ REFUSED: dict[str, tuple[str, str]] = {
     "a weight of 400 digits": (WEB % f"{{kind: split, weights: {{v1: {'9' * 400}}}}}", "from 0 to 100"),
     "a weight that is no number": (WEB % "{kind: split, weights: {v1: .nan}}", "from 0 to 100"),
     "a weight without end": (WEB % "{kind: split, weights: {v1: .inf}}", "from 0 to 100"),
+    "a weight in base 60": (WEB % "{kind: split, weights: {v1: 1:40}}", 'v1 = "1:40"'),
     "a percentage that is no number": (WEB % "{kind: mirror, to: v1, percent: .nan}", "from 0.0001 to 100"),
     "a day there is not": (WEB % FAULT % "2027-02-30", "must be a date"),
     "a month there is not": (WEB % FAULT % "2027-13-01", "must be a date"),
@@ -144,8 +145,8 @@ def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
 
 
 def test_aliases_of_aliases_are_not_written_out(tmp_path: Path) -> None:
-    levels = [f"  a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]\n" for level in range(1, 6)]
-    bomb = f"{HEAD}  a0: &a0 [x]\n{''.join(levels)}  pitstop:services: *a5\n"
+    levels = [f"  a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 80)}]\n" for level in range(1, 12)]
+    bomb = f"{HEAD}  a0: &a0 [x]\n{''.join(levels)}  pitstop:services: *a11\n"
     with pytest.raises(RefusedError) as refused:
         load(tmp_path, bomb)
     assert wrong(refused.value) == []

@@ -24,8 +24,6 @@ Mutation = tuple[str, Change]  # in words, and what is done to a copy of the obj
 MESHED = [name for name, content in ENVIRONMENTS.items() if content["mesh"]["kind"] != "none"]
 STRANGER = "cluster.local/ns/pitstop/sa/stranger"
 NOBODY = "nobody.pitstop.svc.cluster.local"
-# The rules over plans let anybody be called at these ports: a shadow's servers may be anywhere.
-ANYWHERE = {1433, 25}
 
 
 # --- what can go wrong with an object -----------------------------------------------------------------
@@ -163,8 +161,10 @@ def of_authorization(manifest: Manifest, plan: Plan) -> Iterator[Mutation]:  # n
             yield put("a stranger", {"principals": [STRANGER]}, "rules", number, "from", 0, "source")
 
 
-def of_network(manifest: Manifest, plan: Plan) -> Iterator[Mutation]:  # noqa: ARG001 - all have one form
+def of_network(manifest: Manifest, plan: Plan) -> Iterator[Mutation]:
     spec = spec_of(manifest)
+    entries = [one for one in plan.objects() if one.kind == "ServiceEntry"]
+    outside = {port["number"] for one in entries for port in spec_of(one)["ports"]}
     if manifest.name == "default-deny":
         yield put("one way only", ["Ingress"], "policyTypes")
         yield put("everything", [{}], "ingress")
@@ -172,11 +172,10 @@ def of_network(manifest: Manifest, plan: Plan) -> Iterator[Mutation]:  # noqa: A
         return  # names and the mesh, which no edge of the environment is
     for way, peers in (("ingress", "from"), ("egress", "to")):
         for number, rule in enumerate(spec.get(way, [])):
-            if any("namespaceSelector" in peer for peer in rule.get(peers, [])):
-                continue  # somebody from outside of the environment
             yield put(f"a port of {way}", 77, way, number, "ports", 0, "port")
-            if peers not in rule or rule["ports"][0]["port"] in ANYWHERE:
-                continue
+            others = any("namespaceSelector" in peer for peer in rule.get(peers, []))
+            if others or peers not in rule or rule["ports"][0]["port"] in outside:
+                continue  # somebody outside of the environment, whose address nobody knows
             yield drop(f"no {way}", way, number)
             yield put(f"anybody's {way}", [], way, number, peers)
 

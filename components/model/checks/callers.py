@@ -97,7 +97,7 @@ def edge_rules(plan: Plan) -> Iterator[Finding]:
 
 
 def _refused(plan: Plan) -> Iterator[Finding]:
-    network, authorizations = Network(rules(plan, "NetworkPolicy")), rules(plan, "AuthorizationPolicy")
+    network, mesh = Network(rules(plan, "NetworkPolicy")), Mesh(rules(plan, "AuthorizationPolicy"))
     for call in calls(plan):
         caller, called = pod_of(call.caller), pod_of(call.called)
         there = f"{call.called.name}:{call.port}"
@@ -108,11 +108,7 @@ def _refused(plan: Plan) -> Iterator[Finding]:
         if plan.mtls is None:
             continue
         request = Request(principal_of(call.caller), call.port)
-        allowing = [
-            one.name
-            for one in authorizations
-            if evaluate.concerns(one, called) and evaluate.permits(one, request)
-        ]
+        allowing = [one.name for one in mesh.over(called) if evaluate.permits(one, request)]
         if len(allowing) != 1:
             by = ", ".join(allowing) or "none"
             text = f"calls {there}, which one AuthorizationPolicy must allow and {by} does"
@@ -182,10 +178,16 @@ def _peer(plan: Plan, peer: Document, own: str, way: str, ports: list[int], know
     """Whether a rule may name this peer: the other end of a call, or somebody in another namespace."""
     there = as_map(as_map(peer.get("namespaceSelector")).get("matchLabels")).get(NAMESPACE_LABEL)
     if there is not None:
-        return way == "ingress" and there != plan.namespace.name
+        return way == "ingress" and there != plan.namespace.name and ports in _open_to_others(own)
     other = str(as_map(as_map(peer.get("podSelector")).get("matchLabels")).get(IDENTITY_LABEL))
     caller, called = (other, own) if way == "ingress" else (own, other)
     return "namespaceSelector" not in peer and all((caller, called, port) in known for port in ports)
+
+
+def _open_to_others(own: str) -> list[list[int]]:
+    """The ports somebody in another namespace may call: the service's own, and the broker's for KEDA."""
+    first = [CATALOGUE[own].ports[0].target] if CATALOGUE[own].ports else []
+    return [first, [target(own, MANAGEMENT)]] if own == BROKER.service else [first]
 
 
 def _anybody(plan: Plan, own: str, way: str, ports: list[int]) -> bool:
@@ -195,8 +197,9 @@ def _anybody(plan: Plan, own: str, way: str, ports: list[int]) -> bool:
     named = {
         port.get("number") for one in rules(plan, "ServiceEntry") for port in maps(spec(one).get("ports"))
     }
-    servers = {target(need.service, need.port) for need in (SQL, MAIL)}  # a shadow's, by whatever name
-    return set(ports) <= named | servers
+    if plan.mtls is None:  # a shadow's servers; in a mesh, hosts outside are named
+        named |= {target(need.service, need.port) for need in (SQL, MAIL)}
+    return set(ports) <= named
 
 
 # --- the way in ---------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ Sources: https://kubernetes.io/docs/concepts/services-networking/network-policie
 https://istio.io/latest/docs/concepts/security/#implicit-enablement
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from components.model.manifests import Document, Json, Manifest
@@ -40,6 +40,21 @@ class Request:
         return self.principal.split("/")[2] if self.principal else ""
 
 
+class Selecting:
+    """Policies by a label they ask for: of many policies, only a few are about a pod."""
+
+    def __init__(self, policies: Iterable[Manifest], asked: Callable[[Manifest], Document]) -> None:
+        self._by_label: dict[object, list[Manifest]] = {}
+        for one in policies:
+            first = next(iter(_map(asked(one).get("matchLabels", {})).items()), None)
+            self._by_label.setdefault(first, []).append(one)
+
+    def candidates(self, pod: Pod) -> Iterator[Manifest]:
+        """Those that ask for nothing, and those that ask for a label of the pod first of all."""
+        for label in (None, *pod.labels.items()):
+            yield from self._by_label.get(label, ())
+
+
 # --- the network --------------------------------------------------------------------------------------
 
 
@@ -47,7 +62,7 @@ class Network:
     """The NetworkPolicies of a cluster."""
 
     def __init__(self, policies: Iterable[Manifest]) -> None:
-        self._policies = tuple(policies)
+        self._policies = Selecting(policies, lambda one: _map(_spec(one)["podSelector"]))
         self._chosen: dict[object, list[Manifest]] = {}  # the answers of _choosing
 
     def connects(self, caller: Pod, called: Pod, port: int) -> bool:
@@ -77,7 +92,7 @@ class Network:
         if key not in self._chosen:
             self._chosen[key] = [
                 one
-                for one in self._policies
+                for one in self._policies.candidates(pod)
                 if _selects(one, pod) and way in _list(_spec(one), "policyTypes")
             ]
         return self._chosen[key]
@@ -124,11 +139,15 @@ class Mesh:
     """The AuthorizationPolicies of a mesh whose traffic is all mutual TLS."""
 
     def __init__(self, policies: Iterable[Manifest]) -> None:
-        self._policies = tuple(policies)
+        self._policies = Selecting(policies, lambda one: _map(_spec(one).get("selector", {})))
+
+    def over(self, called: Pod) -> list[Manifest]:
+        """The policies that are about requests to a pod."""
+        return [one for one in self._policies.candidates(called) if concerns(one, called)]
 
     def allows(self, request: Request, called: Pod) -> bool:
         """Whether a request passes: no policy denies it, and where any allows something, one allows this."""
-        chosen = [one for one in self._policies if concerns(one, called)]
+        chosen = self.over(called)
         if any(_action(one) == "DENY" and permits(one, request) for one in chosen):
             return False
         allowing = [one for one in chosen if _action(one) == "ALLOW"]
