@@ -3,7 +3,9 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
+import httpx2
 import pytest
 from lightkube.models.core_v1 import EnvVar
 from lightkube.models.meta_v1 import ObjectMeta
@@ -18,7 +20,7 @@ from ops.kube import PodRef, wait_for
 from ops.progress import Progress
 from tests.cluster import xds
 from tests.cluster.conftest import Running
-from tests.cluster.lab import API, NAMESPACE, PATH, UNTIL, Lab, running_lab
+from tests.cluster.lab import API, HOST, NAMESPACE, PATH, UNTIL, Lab, running_lab
 
 ALPHA = 1e-6  # a correct mesh fails a comparison once in a million runs
 
@@ -80,7 +82,7 @@ def test_a_path_and_a_method_choose_a_version(lab: Lab) -> None:
     assert lab.served(lab.send(40, path=f"{PATH}/nobody").run) == {"v2": 40}
 
 
-def test_a_lane_keeps_to_its_version(lab: Lab) -> None:
+def test_a_lane_keeps_to_its_version(running: Running, lab: Lab) -> None:
     chosen = lab.apply(
         {"kind": "lane", "caller": "webapp", "callerVersion": "v2", "to": "v2"},
         webapp=[{"kind": "route", "to": "v2", "headers": {"x-lane": "v2"}}],
@@ -90,12 +92,25 @@ def test_a_lane_keeps_to_its_version(lab: Lab) -> None:
     # For this proxy the lane takes everything, so istiod sends it no route behind.
     lab.wait_for_routes(API, (xds.expected(lane),), second)
     before = page_calls(lab)
-    assert lab.send(30, service="webapp", path="/CustomerManagement").codes == {"200": 30}
-    assert lab.send(30, service="webapp", path="/CustomerManagement", headers={"x-lane": "v2"}).codes == {
-        "200": 30
-    }
+    for lane in ("v1", "v2"):
+        wait_for(f"the page of {lane}", 30, partial(shown, running, lane))
+    settled = page_calls(lab)
+    for lane in ("v1", "v2"):
+        assert sum(page(running, lane) for _ in range(20)) == 20
     after = page_calls(lab)
-    assert {version: after[version] - before[version] for version in after} == {"v1": 30, "v2": 30}
+    assert {version: after[version] - settled[version] for version in after} == {"v1": 20, "v2": 20}
+    assert settled != before, "the pages call nothing: nothing was tested"
+
+
+def shown(running: Running, lane: str) -> bool | None:
+    return page(running, lane) or None
+
+
+def page(running: Running, lane: str) -> bool:
+    """Whether a person sees the customers, by way of the gateway and of the webapp's version of this lane."""
+    headers = {"Host": HOST, "x-lane": lane}
+    answer = httpx2.get(f"{running.url}/CustomerManagement", headers=headers, timeout=20, trust_env=False)
+    return answer.status_code == 200 and f'data-service="{API}" data-version="{lane[1]}.0"' in answer.text
 
 
 def page_calls(lab: Lab) -> dict[str, int]:
