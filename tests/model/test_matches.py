@@ -46,7 +46,7 @@ requests = st.builds(
     ),
     st.none() | senders,
 )
-often = thoroughness(max_examples=100, deadline=None)
+often = thoroughness(max_examples=60, deadline=None)
 # Several requests for each pair of matches: what is dear is to make the pair.
 several = st.lists(requests, min_size=8, max_size=8)
 
@@ -86,7 +86,7 @@ def test_words_are_missing_only_where_two_patterns_meet(one: Match, other: Match
             other.meets(one)
 
 
-@often
+@thoroughness(max_examples=30, deadline=None)
 @given(conditions())
 def test_everything_and_oneself(match: Match) -> None:
     assert EVERYTHING.covers(match)

@@ -275,7 +275,7 @@ def _needed(names: set[str]) -> set[str]:
     return found if found <= names else found | _needed(names | found)
 
 
-@thoroughness(max_examples=60, deadline=None)
+@thoroughness(max_examples=30, deadline=None)
 @given(environments())
 def test_any_valid_environment_has_a_plan_in_which_nothing_is_broken(content: dict[str, object]) -> None:
     made = plan_for(parse(content), OWNER)
@@ -286,7 +286,7 @@ def test_any_valid_environment_has_a_plan_in_which_nothing_is_broken(content: di
         assert all(place[name] < place[load.service.name] for name in load.after)
 
 
-@thoroughness(max_examples=30, deadline=None)
+@thoroughness(max_examples=10, deadline=None)
 @given(st.permutations(["webapp", "customermanagementapi", "sqlserver", "rabbitmq"]))
 def test_the_order_in_which_services_are_written_changes_nothing(order: list[str]) -> None:
     content = raw()

@@ -253,7 +253,7 @@ def compiled(own: ServiceSettings) -> list[Document]:
     return items(routes.virtual_service(API, own, "pitstop").document(), "spec", "http")
 
 
-@thoroughness(max_examples=50, deadline=None)
+@thoroughness(max_examples=35, deadline=None)
 @given(services())
 def test_the_first_route_that_takes_a_request_does_what_the_policies_say(own: ServiceSettings) -> None:
     ways, known = compiled(own), routes.ways(own)
@@ -270,7 +270,7 @@ def test_the_first_route_that_takes_a_request_does_what_the_policies_say(own: Se
     assert [way for way in ways if "match" not in way] == [ways[-1]]
 
 
-@thoroughness(max_examples=30, deadline=None)
+@thoroughness(max_examples=20, deadline=None)
 @given(services())
 def test_the_way_in_from_outside_does_the_same_and_asks_for_no_caller(own: ServiceSettings) -> None:
     entry = routes.entry_route(WEBAPP, own, ["*"], "pitstop").document()
@@ -289,7 +289,7 @@ def test_the_way_in_from_outside_does_the_same_and_asks_for_no_caller(own: Servi
         assert all(isinstance(one, dict) and one["port"] == {"number": 7005} for one in targets)
 
 
-@thoroughness(max_examples=30, deadline=None)
+@thoroughness(max_examples=20, deadline=None)
 @given(services())
 def test_the_same_policies_give_the_same_text(own: ServiceSettings) -> None:
     content = own.model_dump(by_alias=True)

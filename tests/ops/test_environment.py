@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from components.model.explain import parse
-from localcluster.node.select import Embedded
+from localcluster.node.select import Embedded, External
 from ops import environment as environments
 from ops.clusters import Cluster
 from ops.environment import Environment
+from ops.progress import Progress
 from tests.model.examples import Node, raw, settings
 
 API = "services.customermanagementapi"
@@ -84,6 +85,30 @@ def test_pages_show_the_split_only_where_their_own_requests_follow_it(
 
 def environment(changes: Node) -> Environment:
     return Environment("test", parse(raw(changes)), Embedded())
+
+
+@pytest.mark.parametrize(
+    ("changes", "theirs", "said"),
+    [
+        (
+            {},
+            False,
+            "data that goes with it: rabbitmq: events nobody has taken yet; sqlserver: every database",
+        ),
+        # A node of our own is thrown away whole, whatever was to be kept.
+        ({"storage": {"retain": True}}, False, "data that goes with it: rabbitmq: "),
+        ({"storage": {"retain": True}}, True, "data that stays (storage.retain): rabbitmq: "),
+        ({"storage": {"kind": "ephemeral"}}, False, ""),
+    ],
+)
+def test_what_goes_with_an_environment_is_said_first(changes: Node, theirs: bool, said: str) -> None:
+    told: list[str] = []
+    progress = Progress()
+    progress.note = told.append  # type: ignore[method-assign]
+    choice = External(kubeconfig=Path("/kubeconfig"), context="x") if theirs else Embedded()
+    environments._say_what_goes(Environment("test", parse(raw(changes)), choice), progress)
+    assert len(told) == bool(said)
+    assert "".join(told).startswith(said)
 
 
 @pytest.mark.parametrize(
