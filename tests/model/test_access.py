@@ -200,19 +200,14 @@ def test_the_broker_is_managed_by_nobody_but_a_scaler(changes: Mapping[str, obje
         "selector": {"matchLabels": {"app": "rabbitmq"}},
         "action": "ALLOW",
         "rules": [
-            *(rule(account(name), ports=["5672"]) for name in CLIENTS),
+            *[rule(account(name), ports=["5672"]) for name in CLIENTS],
             *([management] if scaled else []),
         ],
     }
     keda: Document = {"from": [space("keda")], "ports": tcp(15672)}
-    assert spec("NetworkPolicy", "rabbitmq", changes) == policy(
-        "rabbitmq",
-        [
-            *({"from": [pods(name)], "ports": tcp(5672)} for name in CLIENTS),
-            *([keda] if scaled else []),
-        ],
-        [],
-    )
+    callers: list[Json] = [{"from": [pods(name)], "ports": tcp(5672)} for name in CLIENTS]
+    allowed = callers + ([keda] if scaled else [])
+    assert spec("NetworkPolicy", "rabbitmq", changes) == policy("rabbitmq", allowed, [])
     plain = [one for one in access_plan(settings(changes, WHOLE)).allow if one.kind == "PeerAuthentication"]
     assert [one.document()["spec"] for one in plain] == (
         [
@@ -285,10 +280,9 @@ def test_a_shadow_reaches_its_own_servers(servers: Node, ports: list[int]) -> No
         f"{NOTES}.versions": {"v1": {}, "v2": {}},
         f"{NOTES}.release": {"kind": "shadow", "live": "v1", "shadow": "v2", **servers},
     }
+    outside: list[Json] = [{"ports": tcp(port)} for port in ports]
     assert spec("NetworkPolicy", "notificationservice", changes) == policy(
-        "notificationservice",
-        [],
-        [TO_SQL, TO_BROKER, TO_MAIL, TO_LOG, *({"ports": tcp(port)} for port in ports)],
+        "notificationservice", [], [TO_SQL, TO_BROKER, TO_MAIL, TO_LOG, *outside]
     )
 
 
@@ -372,6 +366,6 @@ def test_without_a_mesh_the_network_alone_decides() -> None:
 
 
 def test_every_object_is_the_environments_own() -> None:
-    for one in access_plan(settings(QUEUE | {"egress": OUT}, WHOLE)).objects():
+    for one in access_plan(settings({**QUEUE, "egress": OUT}, WHOLE)).objects():
         assert one.namespace == "pitstop"
         assert one.metadata.get("labels", {**PART_OF, "app": one.name}) == {**PART_OF, "app": one.name}

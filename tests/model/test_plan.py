@@ -148,7 +148,7 @@ def test_names_are_unique_for_each_kind(base: Node) -> None:
 
 def test_everything_upstream_starts_is_there() -> None:
     # Its start-all applies 23 objects: 13 Deployments, 8 Services, a config map, a namespace.
-    one_version = {"services.customermanagementapi": {}}
+    one_version: Node = {"services.customermanagementapi": {}}
     made = plan(one_version, WHOLE)
     pods = [*objects(made, "Deployment"), *objects(made, "StatefulSet")]
     assert len(pods) == 13

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 from itertools import product
+from typing import Any
 
 from hypothesis import given
 from hypothesis import settings as thoroughness
@@ -93,7 +94,7 @@ patience = st.fixed_dictionaries(
 )
 
 
-def merged(*parts: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
+def merged(*parts: st.SearchStrategy[Any]) -> st.SearchStrategy[Node]:
     return st.tuples(*parts).map(lambda found: {key: value for one in found for key, value in one.items()})
 
 

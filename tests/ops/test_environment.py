@@ -101,10 +101,12 @@ def environment(changes: Node) -> Environment:
         ({"storage": {"kind": "ephemeral"}}, False, ""),
     ],
 )
-def test_what_goes_with_an_environment_is_said_first(changes: Node, theirs: bool, said: str) -> None:
+def test_what_goes_with_an_environment_is_said_first(
+    monkeypatch: pytest.MonkeyPatch, changes: Node, theirs: bool, said: str
+) -> None:
     told: list[str] = []
     progress = Progress()
-    progress.note = told.append  # type: ignore[method-assign]
+    monkeypatch.setattr(progress, "note", told.append)
     choice = External(kubeconfig=Path("/kubeconfig"), context="x") if theirs else Embedded()
     environments._say_what_goes(Environment("test", parse(raw(changes)), choice), progress)
     assert len(told) == bool(said)

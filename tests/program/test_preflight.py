@@ -194,7 +194,7 @@ API = "customermanagementapi.pitstop.svc.cluster.local"
 
 def to(subset: str | None, weight: int | None = None, host: str = API) -> Node:
     """A target of a route, with no more in it than the API server would answer."""
-    destination: Node = {"host": host} | ({"subset": subset} if subset else {})
+    destination = {"host": host, **({"subset": subset} if subset else {})}
     return {"destination": destination} | ({} if weight is None else {"weight": weight})
 
 
@@ -214,7 +214,7 @@ def virtual_service(*http: Node, name: str = "customermanagementapi") -> Node:
     }
 
 
-def running(cluster: Cluster, *services: Node) -> Mapping[str, RunningRoutes]:
+def running(cluster: Cluster, *services: Mapping[str, object]) -> Mapping[str, RunningRoutes]:
     """What is found where these routes run."""
     empty = {"apiVersion": "networking.istio.io/v1", "metadata": {"resourceVersion": "4712"}}
     cluster.objects |= {
