@@ -105,7 +105,9 @@ class Kube:
         asked = [("container", container), ("stdout", "true"), ("stderr", "true")]
         asked += [("command", part) for part in command]
         url = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}/exec"
-        with self._http.websocket(url, params=asked, subprotocols=[EXEC_PROTOCOL]) as socket:
+        with self._http.websocket(
+            url, params=httpx2.QueryParams(asked), subprotocols=[EXEC_PROTOCOL]
+        ) as socket:
             said = _until_closed(socket)
         status = json.loads(said[STATUS_CHANNEL] or b"{}")
         if status.get("status") != "Success":

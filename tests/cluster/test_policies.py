@@ -92,11 +92,11 @@ def test_a_lane_keeps_to_its_version(running: Running, lab: Lab) -> None:
     # For this proxy the lane takes everything, so istiod sends it no route behind.
     lab.wait_for_routes(API, (xds.expected(lane),), second)
     before = page_calls(lab)
-    for lane in ("v1", "v2"):
-        wait_for(f"the page of {lane}", 30, partial(shown, running, lane))
+    for version in ("v1", "v2"):
+        wait_for(f"the page of {version}", 30, partial(shown, running, version))
     settled = page_calls(lab)
-    for lane in ("v1", "v2"):
-        assert sum(page(running, lane) for _ in range(20)) == 20
+    for version in ("v1", "v2"):
+        assert sum(page(running, version) for _ in range(20)) == 20
     after = page_calls(lab)
     assert {version: after[version] - settled[version] for version in after} == {"v1": 20, "v2": 20}
     assert settled != before, "the pages call nothing: nothing was tested"
