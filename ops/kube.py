@@ -102,11 +102,11 @@ class Kube:
         Raises:
             UserError: it fails, or takes over 30 s.
         """
-        asked = [("container", container), ("stdout", "true"), ("stderr", "true")]
-        asked += [("command", part) for part in command]
+        asked: list[tuple[str, str | int | float | bool | None]] = [("command", part) for part in command]
+        asked += [("container", container), ("stdout", True), ("stderr", True)]
         url = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}/exec"
         with self._http.websocket(
-            url, params=httpx2.QueryParams(asked), subprotocols=[EXEC_PROTOCOL]
+            url, params=asked, subprotocols=[EXEC_PROTOCOL]
         ) as socket:
             said = _until_closed(socket)
         status = json.loads(said[STATUS_CHANNEL] or b"{}")

@@ -186,7 +186,7 @@ def _walk(loc: Keys) -> tuple[tuple[str | int, ...], object]:
     shape: object = Settings
     owner: object = Settings
     for step in loc:
-        if step == "[key]":
+        if step == "[key]" and get_origin(owner) is dict:  # anywhere else it is what somebody wrote
             continue
         tagged = _by_tag(shape, str(step))
         if tagged is not None:
