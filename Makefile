@@ -37,10 +37,11 @@ check: ## lint, format, types
 	@$(PITSTOP) run mypy
 
 test-fast: ## the everyday tests; no cluster, no Go build
-	@$(PITSTOP) run pytest -m "$(FAST)" $(ARGS)
+	@$(PITSTOP) run pytest -n auto -m "$(FAST)" $(ARGS)
 
 test: ## every test; brings the environment up where needed
-	@$(PITSTOP) run pytest $(ARGS)
+	@$(PITSTOP) run pytest -n auto -m "$(FAST)" $(ARGS)
+	@$(PITSTOP) run pytest -m "not ($(FAST))" $(ARGS)
 
 bench: ## times of each stage and the ratio to the engine's floor
 	@$(PITSTOP) run python -m bench $(ARGS)
