@@ -86,7 +86,8 @@ def judge(plan: Plan, owner: str, facts: Facts) -> Iterator[Finding]:
 def _cut_off(plan: Plan, running: Mapping[str, RunningRoutes]) -> Iterator[Finding]:
     """A version whose requests the running routes still send: it would answer 503 while routes change.
 
-    Subsets change before the routes that name them, so removing takes two updates (facts.md 4.2, 4).
+    Subsets change before the routes that name them, so removing takes two updates.
+    Source: https://istio.io/latest/docs/ops/best-practices/traffic-management/ (avoid 503 errors).
     """
     for way in plan.routes:
         used = running[way.service].used if way.service in running else frozenset[str]()

@@ -89,7 +89,10 @@ KEPT = (
         "every version stays a subset, whatever its weight",
     ),
     ("A password in a stack file", "`VersionSettings.settings` refuses such names; `setting-secret`"),
-    ("A login that holds its database's name", "a test over every connection string; `database-words`"),
+    (
+        "A login that holds its database's name",
+        "a test over every connection string; a shadow's `sqlHost` is in lower case (types)",
+    ),
     (
         "A namespace label that comes after its pods",
         "`components/environment.py` registers pods after the namespace",

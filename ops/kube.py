@@ -105,9 +105,7 @@ class Kube:
         asked: list[tuple[str, str | int | float | bool | None]] = [("command", part) for part in command]
         asked += [("container", container), ("stdout", True), ("stderr", True)]
         url = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}/exec"
-        with self._http.websocket(
-            url, params=asked, subprotocols=[EXEC_PROTOCOL]
-        ) as socket:
+        with self._http.websocket(url, params=asked, subprotocols=[EXEC_PROTOCOL]) as socket:
             said = _until_closed(socket)
         status = json.loads(said[STATUS_CHANNEL] or b"{}")
         if status.get("status") != "Success":

@@ -279,25 +279,10 @@ def load_job(name: str, namespace: str, image: str, caller: str) -> Job:
     It has the caller's identity, for the mesh and for the network: what lets the caller through lets it
     through, and nothing had to be opened for measuring.
     """
-    disabled = [f"-{kind}-port=disabled" for kind in ("grpc", "tcp", "udp", "redirect")]
-    container = {
-        "name": "fortio",
-        "image": image,
-        "imagePullPolicy": "IfNotPresent",
-        "args": ["server", f"-http-port={LOAD_PORT}", *disabled],
-        "ports": [{"name": "http", "containerPort": LOAD_PORT}],
-        "readinessProbe": {"httpGet": {"path": "/fortio/", "port": LOAD_PORT}, "periodSeconds": 1},
-        "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "256Mi"}},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": True,
-        },
-    }
     pod = {
         "serviceAccountName": caller,
         "automountServiceAccountToken": False,
-        "containers": [container],
+        "containers": [_fortio(image)],
         "restartPolicy": "Never",
         "securityContext": {
             "runAsNonRoot": True,
@@ -326,3 +311,22 @@ def load_job(name: str, namespace: str, image: str, caller: str) -> Job:
     metadata = ObjectMeta(name=name, namespace=namespace, labels=labels)
     # lightkube's annotation is wider than what the method answers.
     return Job(metadata=metadata, spec=cast(JobSpec, JobSpec.from_dict(spec)))
+
+
+def _fortio(image: str) -> dict[str, object]:
+    """Fortio as a server that runs what it is asked to."""
+    disabled = [f"-{kind}-port=disabled" for kind in ("grpc", "tcp", "udp", "redirect")]
+    return {
+        "name": "fortio",
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "args": ["server", f"-http-port={LOAD_PORT}", *disabled],
+        "ports": [{"name": "http", "containerPort": LOAD_PORT}],
+        "readinessProbe": {"httpGet": {"path": "/fortio/", "port": LOAD_PORT}, "periodSeconds": 1},
+        "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "256Mi"}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+        },
+    }

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from components.model import istio, naming, pods
-from components.model.catalogue import CATALOGUE, MAIL, SQL, Kind, Port, Service
+from components.model.catalogue import CATALOGUE, MAIL, SQL, Port, Service
 from components.model.manifests import Document, Json, Manifest, digest, labels
 from components.model.naming import DATABASE_INIT, IDENTITY_LABEL
 from components.model.routes import NETWORKING, SECURITY
@@ -316,11 +316,3 @@ def _pods(matching: Mapping[str, str], namespace: str = "") -> Document:
 
 def _tcp(*ports: int) -> list[Json]:
     return [{"port": port, "protocol": "TCP"} for port in ports]
-
-
-def calls_http(settings: Settings, caller: str, service: str) -> bool:
-    """Whether a service of the environment sends requests to another."""
-    return any(
-        edge.caller == caller and edge.service == service and CATALOGUE[service].kind is Kind.HTTP
-        for edge in edges(settings)
-    )

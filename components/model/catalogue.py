@@ -276,8 +276,8 @@ def _workers() -> Iterator[Service]:
     )
 
 
-def _backing() -> Iterator[Service]:
-    yield Service(
+def _sqlserver() -> Service:
+    return Service(
         "sqlserver",
         Kind.BACKING,
         ports=(Port("tds", 1433),),
@@ -290,7 +290,10 @@ def _backing() -> Iterator[Service]:
         image=versions.SQLSERVER_IMAGE,
         writes_anywhere="SQL Server keeps a system folder beside its data, in the root folder",
     )
-    yield Service(
+
+
+def _rabbitmq() -> Service:
+    return Service(
         "rabbitmq",
         Kind.BACKING,
         ports=(Port("amqp", 5672), Port("http-admin", 15672, "http")),
@@ -315,7 +318,10 @@ def _backing() -> Iterator[Service]:
         ),
         image=versions.RABBITMQ_IMAGE,
     )
-    yield Service(
+
+
+def _mailserver() -> Service:
+    return Service(
         "mailserver",
         Kind.BACKING,
         # Mail is a protocol in which the server speaks first: the mesh must not wait for the client.
@@ -324,7 +330,10 @@ def _backing() -> Iterator[Service]:
         size=SMALL,
         image=versions.MAILSERVER_IMAGE,
     )
-    yield Service(
+
+
+def _logserver() -> Service:
+    return Service(
         "logserver",
         Kind.BACKING,
         ports=(Port("http", 80, "http", port=5341),),
@@ -339,7 +348,10 @@ def _backing() -> Iterator[Service]:
 
 
 CATALOGUE: Mapping[str, Service] = MappingProxyType(
-    {service.name: service for service in (*_http(), *_workers(), *_backing())}
+    {
+        service.name: service
+        for service in (*_http(), *_workers(), _sqlserver(), _rabbitmq(), _mailserver(), _logserver())
+    }
 )
 
 

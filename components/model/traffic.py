@@ -26,6 +26,7 @@ from components.model.types import (
     Count,
     Duration,
     HeaderName,
+    HostName,
     Method,
     Model,
     Pattern,
@@ -428,8 +429,10 @@ class ShadowQueue(Model):
     kind: Literal["shadow"]
     live: VersionName
     shadow: VersionName
-    sql_host: str | None = Field(default=None, alias="sqlHost")
-    mail_host: str | None = Field(default=None, alias="mailHost")
+    # In lower case, as host names are here: the services find their master connection by replacing the
+    # database's name, which has capitals, wherever it stands in the connection string.
+    sql_host: HostName | None = Field(default=None, alias="sqlHost")
+    mail_host: HostName | None = Field(default=None, alias="mailHost")
 
     @model_validator(mode="after")
     def _two(self) -> Self:

@@ -139,8 +139,8 @@ class Catalogue(Frozen):
         return tuple(tool for tool in self.tools if tool.unit in units)
 
 
-def _engine(pins: Pins) -> tuple[Tool, ...]:
-    cli, provider = pins.python["pulumi"], pins.python["pulumi-kubernetes"]
+def _pulumi(pins: Pins) -> tuple[Tool, ...]:
+    cli = pins.python["pulumi"]
     archive = f"pulumi-v{cli}-{{os}}-{{x64}}.tar.gz"
     releases = f"{GITHUB}/pulumi/pulumi/releases/download/v{cli}"
     beside = ("pulumi-language-python", "pulumi-language-python-exec")
@@ -152,7 +152,6 @@ def _engine(pins: Pins) -> tuple[Tool, ...]:
             member=f"pulumi/{name}",
         )
 
-    plugin = f"{GITHUB}/pulumi/pulumi-kubernetes/releases/download/v{provider}"
     return (
         Tool(
             name="pulumi",
@@ -187,22 +186,27 @@ def _engine(pins: Pins) -> tuple[Tool, ...]:
             download=from_release("pulumi-language-python"),
             same_folder_as="pulumi",
         ),
-        Tool(
-            name="pulumi-resource-kubernetes",
-            group="engine",
-            version=provider,
-            unit="pulumi-resource-kubernetes",
-            build="engine",
-            package="./provider",
-            output="provider",
-            download=Download(
-                url=f"{plugin}/pulumi-resource-kubernetes-v{provider}-{{os}}-{{arch}}.tar.gz",
-                checksums=f"{plugin}/pulumi-kubernetes_{provider}_checksums.txt",
-                member="pulumi-resource-kubernetes",
-            ),
-            # Only the plugin folder: the provider has no flag that tells its version.
-            plugin=Plugin(folder=f"resource-kubernetes-v{provider}"),
+    )
+
+
+def _kubernetes_provider(pins: Pins) -> Tool:
+    provider = pins.python["pulumi-kubernetes"]
+    releases = f"{GITHUB}/pulumi/pulumi-kubernetes/releases/download/v{provider}"
+    return Tool(
+        name="pulumi-resource-kubernetes",
+        group="engine",
+        version=provider,
+        unit="pulumi-resource-kubernetes",
+        build="engine",
+        package="./provider",
+        output="provider",
+        download=Download(
+            url=f"{releases}/pulumi-resource-kubernetes-v{provider}-{{os}}-{{arch}}.tar.gz",
+            checksums=f"{releases}/pulumi-kubernetes_{provider}_checksums.txt",
+            member="pulumi-resource-kubernetes",
         ),
+        # Only the plugin folder: the provider has no flag that tells its version.
+        plugin=Plugin(folder=f"resource-kubernetes-v{provider}"),
     )
 
 
@@ -275,6 +279,11 @@ def _around_kubernetes(pins: Pins) -> tuple[Tool, ...]:
             output="coredns",
             download=Download(url=coredns_file, checksums=f"{coredns_file}.sha256", member="coredns"),
         ),
+    )
+
+
+def _own_programs(pins: Pins) -> tuple[Tool, ...]:
+    return (
         # kube-router's network policy controller alone, from our own main: nobody publishes that.
         Tool(
             name="network-policy",
@@ -364,14 +373,46 @@ def _linker(*variables: str) -> str:
     return " ".join((f"-ldflags={STRIP}", *(f"-X {variable}" for variable in variables)))
 
 
-def _builds(pins: Pins) -> tuple[Build, ...]:
+def _engine_build(pins: Pins) -> Build:
     provider = pins.python["pulumi-kubernetes"]
-    cli = pins.module("engine", PULUMI)
+    return Build(
+        name="engine",
+        directory="localcluster/tools/engine",
+        flags=(
+            *PLAIN,
+            _linker(
+                f"github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{pins.module('engine', PULUMI)}",
+                f"github.com/pulumi/pulumi-kubernetes/provider/v4/pkg/version.Version={provider}",
+            ),
+        ),
+        provider=Provider(
+            module="github.com/pulumi/pulumi-kubernetes/provider/v4",
+            directory="cmd/pulumi-resource-kubernetes",
+            package="provider",
+            schema_file="schema",
+            mapping_file="terraform-mapping",
+            version=provider,
+        ),
+    )
+
+
+def _kubernetes_flags(pins: Pins) -> tuple[str, ...]:
     kubernetes = pins.module("node", "k8s.io/kubernetes")
     major, minor, _ = kubernetes.split(".", 2)
-    node = "localcluster/tools/node"
     version = "k8s.io/component-base/version"
-    istio = (
+    return (
+        *PLAIN,
+        _linker(
+            f"{version}.gitVersion=v{kubernetes}",
+            f"{version}.gitMajor={major}",
+            f"{version}.gitMinor={minor}",
+            f"{version}.gitTreeState=clean",
+        ),
+    )
+
+
+def _istio_flags(pins: Pins) -> tuple[str, ...]:
+    return (
         *PLAIN,
         f"-tags={ISTIO_TAGS}",
         _linker(
@@ -380,41 +421,14 @@ def _builds(pins: Pins) -> tuple[Build, ...]:
             "istio.io/istio/pkg/version.buildStatus=Clean",
         ),
     )
+
+
+def _builds(pins: Pins) -> tuple[Build, ...]:
+    node, istio = "localcluster/tools/node", _istio_flags(pins)
     return (
-        Build(
-            name="engine",
-            directory="localcluster/tools/engine",
-            flags=(
-                *PLAIN,
-                _linker(
-                    f"github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{cli}",
-                    f"github.com/pulumi/pulumi-kubernetes/provider/v4/pkg/version.Version={provider}",
-                ),
-            ),
-            provider=Provider(
-                module="github.com/pulumi/pulumi-kubernetes/provider/v4",
-                directory="cmd/pulumi-resource-kubernetes",
-                package="provider",
-                schema_file="schema",
-                mapping_file="terraform-mapping",
-                version=provider,
-            ),
-        ),
+        _engine_build(pins),
         Build(name="language", directory="localcluster/tools/language", flags=(*PLAIN, _linker())),
-        Build(
-            name="kubernetes",
-            directory=node,
-            target="linux",
-            flags=(
-                *PLAIN,
-                _linker(
-                    f"{version}.gitVersion=v{kubernetes}",
-                    f"{version}.gitMajor={major}",
-                    f"{version}.gitMinor={minor}",
-                    f"{version}.gitTreeState=clean",
-                ),
-            ),
-        ),
+        Build(name="kubernetes", directory=node, target="linux", flags=_kubernetes_flags(pins)),
         Build(name="istio", directory=node, target="linux", flags=istio),
         Build(
             name="standin",
@@ -431,9 +445,11 @@ def catalogue(pins: Pins) -> Catalogue:
     """The catalogue at these versions."""
     return Catalogue(
         tools=(
-            *_engine(pins),
+            *_pulumi(pins),
+            _kubernetes_provider(pins),
             *_kubernetes(pins),
             *_around_kubernetes(pins),
+            *_own_programs(pins),
             *_istio(),
             *_own_and_extra(pins),
         ),

@@ -517,8 +517,8 @@ OUTSIDE = {
         EVERYTHING,
     ),
     "shadow-hosts, the live one's": Case(
-        {f"{NOTES}.release.mailHost": "MailServer.pitstop.svc.cluster.local."},
-        f"pitstop:{NOTES}.release.mailHost = MailServer.pitstop.svc.cluster.local.: is the live version's, "
+        {f"{NOTES}.release.mailHost": "mailserver.pitstop.svc.cluster.local"},
+        f"pitstop:{NOTES}.release.mailHost = mailserver.pitstop.svc.cluster.local: is the live version's, "
         "which would get everything twice; valid: another, e.g. mailHost: mailserver.example.org",
         {f"{NOTES}.release.mailHost": "shadow-mail.example.org"},
         EVERYTHING,
@@ -542,16 +542,6 @@ OUTSIDE = {
                 "callers": ["notificationservice"],
             }
         },
-        EVERYTHING,
-    ),
-    "database-words": Case(
-        {
-            f"{NOTES}.release.sqlHost": "Notification.example.org",
-            "egress[0].host": "notification.example.org",
-        },
-        f"pitstop:{NOTES}.release.sqlHost = Notification.example.org: holds Notification, the database's "
-        "name, which the service replaces; valid: in lower case, e.g. notification.example.org",
-        {f"{NOTES}.release.sqlHost": "notification.example.org"},
         EVERYTHING,
     ),
 }

@@ -215,23 +215,3 @@ def _port(need: Need) -> int:
 
 def _lets(entry: EgressHost, caller: str, host: str, port: int) -> bool:
     return entry.host == host.lower() and entry.port == port and caller in entry.callers
-
-
-@settings_check(
-    "database-words",
-    "A server whose name holds a database's",
-    reason=(
-        "The services find their master connection by replacing the database's name in the connection "
-        "string, wherever it stands: they would ask for another server."
-    ),
-    source="components/model/catalogue.py",
-)
-def database_words(asked: Asked) -> Iterator[Finding]:
-    for service, release in _shadows(asked):
-        names = sorted(database.name for database in service.connections.values())
-        for name in names:
-            if release.sql_host and name in release.sql_host:
-                valid = f"valid: in lower case, e.g. {release.sql_host.lower()}"
-                text = f"holds {name}, the database's name, which the service replaces; {valid}"
-                path = key_path(("services", service.name, "release", "sqlHost"))
-                yield Finding("database-words", path, text, release.sql_host)
