@@ -182,6 +182,13 @@ def test_something_else_to_do_is_a_job_of_another_name(case: str) -> None:
     assert not same_job(prepared(), prepared(OTHERS[case]))
 
 
+def test_other_rights_alone_are_another_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = prepared()
+    monkeypatch.setitem(database.ROLES, "owner", ("db_owner",))
+    assert "db_owner" in str(prepared().script.document())
+    assert not same_job(before, prepared())
+
+
 @pytest.mark.parametrize("case", SAME)
 def test_the_same_to_do_is_the_same_job(case: str) -> None:
     assert same_job(prepared(), prepared(SAME[case]))

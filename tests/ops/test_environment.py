@@ -61,7 +61,8 @@ def test_a_split_beside_what_concerns_others_is_measured(policy: Node) -> None:
 
 
 ABORT: Node = {"kind": "fault", "abort": {"percent": 5, "status": 500}, "until": "2099-01-01"}
-LANE: Node = {"kind": "lane", "callerVersion": "v1", "to": "v2"}
+LANE: Node = {"kind": "lane", "callerVersion": "v1", "to": "v2"}  # of one of two versions
+TWO_PAGES: Node = {"versions": {"v1": {}, "v2": {}}, "traffic": [{"kind": "bluegreen", "live": "v1"}]}
 
 
 @pytest.mark.parametrize(
@@ -78,7 +79,8 @@ LANE: Node = {"kind": "lane", "callerVersion": "v1", "to": "v2"}
 def test_pages_show_the_split_only_where_their_own_requests_follow_it(
     policies: list[Node], alike: bool
 ) -> None:
-    environment = settings({f"{API}.traffic": [SPLIT, *policies]})
+    changes: Node = {"services.webapp": TWO_PAGES, f"{API}.traffic": [SPLIT, *policies]}
+    environment = settings(changes)
     assert environments._shared_alike(environment, "customermanagementapi", "webapp") is alike
     assert not environments._shared_alike(environment, "customermanagementapi", "timeservice")
 

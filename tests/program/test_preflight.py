@@ -280,6 +280,13 @@ RUNNING: dict[str, tuple[list[Node], dict[str, RunningRoutes]]] = {
         [virtual_service({"redirect": {"uri": "/"}}), {"metadata": {"name": "tcp"}, "spec": {"tcp": []}}],
         {},
     ),
+    "a route for some requests in an object of its own": (
+        [
+            virtual_service(CANARY_ROUTE),
+            virtual_service({"match": [{"method": {"exact": "PUT"}}], "route": [to("v3")]}, name="more"),
+        ],
+        {"customermanagementapi": RunningRoutes(frozenset({"v1", "v2", "v3"}), {"v1": 75, "v2": 25})},
+    ),
     "two objects for one service": (
         [virtual_service(CANARY_ROUTE), virtual_service({"route": [to("v3")]}, name="more")],
         {"customermanagementapi": RunningRoutes(frozenset({"v1", "v2", "v3"}), {"v3": 100})},
