@@ -11,7 +11,6 @@ import pytest
 from components.model.catalogue import CATALOGUE
 from components.model.checks import plan_for
 from components.model.explain import parse
-from components.model.findings import RefusedError
 from components.model.manifests import Document, Json
 from components.model.plan import Plan
 from components.model.settings import Settings
@@ -104,10 +103,3 @@ def objects(environment: Plan, kind: str) -> dict[str, Document]:
     found = [one for one in environment.objects() if one.kind == kind]
     assert len({(one.namespace, one.name) for one in found}) == len(found)
     return {one.name: one.document() for one in found}
-
-
-def refusals(changes: Mapping[str, object], base: Node = CANARY) -> tuple[str, ...]:
-    """The lines a person reads about the changed environment's settings."""
-    with pytest.raises(RefusedError) as refused:
-        settings(changes, base)
-    return refused.value.lines
