@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,9 @@ from components.model.plan import Plan
 from components.model.settings import Settings
 
 Secrets = Mapping[str, pulumi.Output[str]]
+# A password stands in connection strings, SQL and addresses, each with characters of its own.
+PASSWORD = re.compile(r"[A-Za-z0-9_.~-]{8,128}")
+CHARACTERS = "must be 8 to 128 letters, digits and _ . ~ -, e.g. the output of openssl rand -hex 16"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,9 @@ def secrets(names: Iterable[str]) -> Secrets:
     missing: list[Finding] = []
     for name in names:
         configured = config.get_secret(name)
-        if configured is not None:
+        if configured is not None and not _goes_everywhere(name, config.get(name) or ""):
+            missing.append(Finding("secret-characters", key_path((name,)), CHARACTERS))
+        elif configured is not None:
             values[name] = configured
         elif name in generated:
             values[name] = pulumi.Output.secret(generated[name])
@@ -84,6 +90,11 @@ def secrets(names: Iterable[str]) -> Secrets:
     if missing:
         raise RefusedError(missing)
     return values
+
+
+def _goes_everywhere(name: str, value: str) -> bool:
+    """Whether a secret value may stand wherever it is put; certificates stand in files of their own."""
+    return name.startswith("tls") or PASSWORD.fullmatch(value) is not None
 
 
 def _generated() -> dict[str, str]:

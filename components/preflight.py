@@ -15,6 +15,7 @@ from components.model.istio import GATEWAY_NAMESPACE
 from components.model.kubeconfig import Target
 from components.model.naming import OWNER_LABEL
 from components.model.plan import Plan
+from components.model.types import first_version
 
 SECONDS = 5.0
 
@@ -92,7 +93,7 @@ def _cut_off(plan: Plan, running: Mapping[str, RunningRoutes]) -> Iterator[Findi
     for way in plan.routes:
         used = running[way.service].used if way.service in running else frozenset[str]()
         for version in sorted(used - set(way.versions)):
-            first = min(way.versions)
+            first = first_version(way.versions)
             yield Finding(
                 "version-in-use",
                 key_path(("services", way.service, "versions", version)),

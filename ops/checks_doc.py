@@ -125,6 +125,7 @@ ELSEWHERE: Mapping[str, str] = MappingProxyType(
         "kubeconfig": "The kubeconfig, or the context in it, cannot be used.",
         "charts": "Istio's charts are not where the variable says.",
         "secret-missing": "A secret value this environment needs is nowhere.",
+        "secret-characters": "A password has characters that would end a text it stands in.",
         "secrets": "The file with this checkout's secret values cannot be read.",
         "unreachable": "The cluster does not answer, or not to us.",
         "mesh": "The cluster has no mesh to join, or another's where one was to be installed.",

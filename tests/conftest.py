@@ -4,6 +4,11 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+# The same examples every time, so that a failure is the change's; PITSTOP_EXPLORE=1 looks for new ones.
+settings.register_profile("steady", derandomize=not os.environ.get("PITSTOP_EXPLORE"))
+settings.load_profile("steady")
 
 
 @pytest.hookimpl(wrapper=True)

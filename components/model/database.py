@@ -21,6 +21,7 @@ from components.model.manifests import (
 )
 from components.model.naming import DATABASE_INIT
 from components.model.settings import Settings
+from components.model.types import first_version
 
 SCRIPT = "init.sql"
 SECONDS = 600
@@ -91,7 +92,7 @@ def _batches(clients: tuple[Service, ...]) -> Iterator[str]:
 def _job(settings: Settings, text: str, secrets: list[str]) -> Manifest:
     server = CATALOGUE[SQL.service]
     own = settings.services[SQL.service].versions
-    version = min(own)
+    version = first_version(own)
     image = own[version].image or naming.image(server.name, version, settings.images, server.image)
     name = f"{DATABASE_INIT}-{digest(text, image, *secrets)}"
     template: Document = {

@@ -11,6 +11,7 @@ from components.model.istio import MeshPlan
 from components.model.manifests import Document, Manifest, SecretTemplate
 from components.model.settings import ConfiguredTls, ExistingMesh, HelmMesh, NoMesh, ServiceSettings, Settings
 from components.model.traffic import BlueGreen
+from components.model.types import first_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +199,7 @@ def _address(service: Service, settings: Settings) -> Manifest:
 
 def _only(service: Service, own: ServiceSettings) -> str:
     """Without a mesh, the one version that answers."""
-    live = own.split.live if isinstance(own.split, BlueGreen) else min(own.versions)
+    live = own.split.live if isinstance(own.split, BlueGreen) else first_version(own.versions)
     return live if service.kind is Kind.HTTP and len(own.versions) > 1 else ""
 
 

@@ -15,8 +15,8 @@ from components.model.settings import (
     Settings,
     VersionSettings,
 )
-from components.model.traffic import OneOnly, PauseOld, ReplaceWorker, ShadowQueue
-from components.model.types import mebibytes
+from components.model.traffic import OneOnly, PauseOld, ReplaceWorker, ShadowQueue, ShareQueue
+from components.model.types import first_version, mebibytes
 
 # Neither root nor 1337, which is the sidecar's own and would let traffic around it.
 APP_USER = 10001
@@ -63,8 +63,10 @@ def running(service: Service, own: ServiceSettings) -> tuple[Running, ...]:
     """The versions that have a workload, as the service's kind and release strategy say."""
     release = own.release
     versions = dict(sorted(own.versions.items()))
-    if isinstance(release, OneOnly) or service.singleton:
-        only = release.live if isinstance(release, OneOnly) else next(iter(versions))
+    # Data belongs to the service: it stays where it is while versions follow one another.
+    keeps = service.volume is not None and not isinstance(release, ShareQueue | ShadowQueue)
+    if isinstance(release, OneOnly) or service.singleton or keeps:
+        only = getattr(release, "live", None) or first_version(versions)
         return (Running(only, versions[only], 1, fixed=True),)
     if isinstance(release, ReplaceWorker):
         versions = {release.live: versions[release.live]}

@@ -24,6 +24,7 @@ from components.model.types import (
     ServiceType,
     VersionName,
     WholePercent,
+    first_version,
     invalid,
     mebibytes,
 )
@@ -353,7 +354,7 @@ class ServiceSettings(Model):
 
     def shares(self) -> dict[str, int]:
         """Percent of the requests for every version, the ones that get none included."""
-        asked = self.split.shares() if self.split else {min(self.versions): 100}
+        asked = self.split.shares() if self.split else {first_version(self.versions): 100}
         return {version: asked.get(version, 0) for version in sorted(self.versions)}
 
 

@@ -27,7 +27,8 @@ class Loader(yaml.SafeLoader):
         seen: set[str] = set()
         for key, _ in node.value:
             if key.tag != f"{TAGS}str":
-                problem = f"the key {key.value} is no text; quote it" if key.value else "a key is no text"
+                plain = isinstance(key, yaml.ScalarNode) and key.value
+                problem = f"the key {key.value[:20]} is no text; quote it" if plain else "a key is no text"
                 raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
             if key.value in seen:
                 problem = f"the key {key.value} stands there twice"

@@ -5,6 +5,7 @@ A service has a list of them, and they add up: which version answers whom (`spli
 `circuitbreaker`, `affinity`, `access`). Every version stays routable: a policy only says who gets what.
 """
 
+import re
 from datetime import date
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -41,11 +42,14 @@ from components.model.types import (
 Methods = Annotated[tuple[Method, ...], Field(strict=False, min_length=1)]
 
 
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}(T00:00:00Z)?")
+
+
 def day(value: object) -> object:
     """A date as YAML, JSON and the engine's own reading of YAML write it."""
-    if isinstance(value, str):
+    if isinstance(value, str) and _DAY.fullmatch(value):
         try:
-            return date.fromisoformat(value.removesuffix("T00:00:00Z"))
+            return date.fromisoformat(value[:10])
         except ValueError:
             pass
     if type(value) is not date:

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -62,6 +62,11 @@ class Matching:
         if len(value) > self.longest or not self.pattern.fullmatch(value):
             raise invalid(self.message)
         return value
+
+
+def first_version(versions: Iterable[str]) -> str:
+    """The lowest version: v2 comes before v10."""
+    return min(versions, key=lambda version: int(version.removeprefix("v")))
 
 
 def milliseconds(duration: str) -> int:

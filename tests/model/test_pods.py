@@ -379,8 +379,9 @@ def test_what_must_never_run_twice_has_a_fixed_name_and_ends_before_it_starts(se
     document = workload(service)
     spec = pick(document, "spec")
     assert isinstance(spec, dict)
-    assert pick(document, "metadata", "name") == (service.name if service.singleton else f"{service.name}-v1")
-    if service.singleton:
+    alone = service.singleton or service.volume is not None
+    assert pick(document, "metadata", "name") == (service.name if alone else f"{service.name}-v1")
+    if alone:
         assert pick(spec, "replicas") == 1
         assert pick(spec, "selector", "matchLabels") == {"app": service.name}
         # A StatefulSet ends a pod before it starts the next of the same name.
@@ -405,7 +406,7 @@ def test_servers_that_keep_data_are_stateful_sets() -> None:
         "sqlserver": "every database",
         "rabbitmq": "events nobody has taken yet",
         "logserver": "the collected logs",
-        "auditlogservice-v1": "the audit log",
+        "auditlogservice": "the audit log",
     }
 
 
@@ -680,3 +681,17 @@ def test_a_version_with_a_scaler_states_no_replicas() -> None:
         spec = pods.workload(service, one, ENVIRONMENT).document()["spec"]
         assert isinstance(spec, dict)
         assert spec.get("replicas") == replicas
+
+
+def test_the_audit_log_stays_where_it_is_while_versions_follow_one_another() -> None:
+    def claims_of(live: str) -> tuple[str, ...]:
+        both = {"versions": {"v1": {}, "v2": {}}, "release": {"kind": "replace", "live": live}}
+        made = plan({"services.auditlogservice": both})
+        load = next(one for one in made.workloads if one.service.name == "auditlogservice")
+        return tuple(claim.name for claim in load.claims)
+
+    assert claims_of("v1") == claims_of("v2") == ("auditlogservice",)
+    sharing = {"versions": {"v1": {}, "v2": {}}, "release": {"kind": "share"}}
+    load = plan({"services.auditlogservice": sharing}).workloads
+    own = next(one for one in load if one.service.name == "auditlogservice")
+    assert [claim.name for claim in own.claims] == ["auditlogservice-v1", "auditlogservice-v2"]

@@ -70,8 +70,8 @@ def test_a_secret_a_file_does_not_have(run: Run, recorder: Recorder, canary: Nod
 
 
 def test_a_configured_secret_wins_over_the_generated_file(run: Run, canary: Node) -> None:
-    recorder = run(canary | {"sqlPassword": "Sq1-own"})
-    assert "Sq1-own" in str(recorder.of("Secret")["sqlserver"].inputs)
+    recorder = run(canary | {"sqlPassword": "Sq1-own-value"})
+    assert "Sq1-own-value" in str(recorder.of("Secret")["sqlserver"].inputs)
     assert SECRETS["sqlPassword"] not in str([one.inputs for one in recorder.requests])
     assert SECRETS["rabbitmqPassword"] in str(recorder.of("Secret")["rabbitmq"].inputs)
 
@@ -186,3 +186,10 @@ def test_a_cluster_this_environment_must_not_change(
 def test_a_cluster_that_is_ours(run: Run, facts: Callable[[Facts], None], canary: Node, found: Facts) -> None:
     facts(found)
     assert run(canary).beyond_the_stack()
+
+
+@pytest.mark.parametrize("value", ["short", "with'quote", "with;semicolon", "with@sign--", "with space"])
+def test_a_password_that_would_end_what_it_stands_in(run: Run, canary: Node, value: str) -> None:
+    with pytest.raises(pulumi.RunError, match=r"pitstop:sqlPassword: must be 8 to 128 letters") as refused:
+        run(canary | {"sqlPassword": value})
+    assert value not in str(refused.value)

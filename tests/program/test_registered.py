@@ -170,7 +170,7 @@ def test_workers_start_after_the_broker_and_what_else_they_need(whole: Recorder)
     broker, server = ("StatefulSet", "rabbitmq"), ("StatefulSet", "sqlserver")
     mail, job = ("Deployment", "mailserver"), ("Job", job_of(plan(base=WHOLE)))
     expected = {
-        "auditlogservice-v1": {broker},
+        "auditlogservice": {broker},
         "timeservice": {broker},
         "notificationservice-v1": {broker, server, mail, job},
         "invoiceservice-v1": {broker, server, mail, job},

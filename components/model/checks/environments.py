@@ -9,6 +9,7 @@ from components.model.explain import key_path
 from components.model.findings import Finding
 from components.model.settings import ServiceSettings
 from components.model.traffic import BlueGreen, OneOnly
+from components.model.types import first_version
 
 
 @settings_check(
@@ -135,7 +136,7 @@ def singleton_release(asked: Asked) -> Iterator[Finding]:
 
 
 def _one(own: ServiceSettings) -> str:
-    return f"{{kind: one, live: {min(own.versions)}}}"
+    return f"{{kind: one, live: {first_version(own.versions)}}}"
 
 
 @settings_check(
@@ -150,7 +151,7 @@ def undecided(asked: Asked) -> Iterator[Finding]:
         if len(own.versions) < 2:
             continue
         if CATALOGUE[name].kind is Kind.HTTP and own.split is None:
-            first = min(own.versions)
+            first = first_version(own.versions)
             yield Finding(
                 "undecided",
                 key_path(("services", name, "traffic")),
@@ -158,7 +159,7 @@ def undecided(asked: Asked) -> Iterator[Finding]:
                 f"e.g. [{{kind: bluegreen, live: {first}}}]",
             )
         if CATALOGUE[name].kind is Kind.WORKER and own.release is None:
-            first = min(own.versions)
+            first = first_version(own.versions)
             example = _one(own) if CATALOGUE[name].singleton else f"{{kind: replace, live: {first}}}"
             yield Finding(
                 "undecided",
