@@ -2,7 +2,7 @@
 
 import json
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Annotated, Literal, Union, get_args, get_origin
 
@@ -76,8 +76,17 @@ def parse(raw: Raw) -> Settings:
 def findings(error: ValidationError, raw: Raw) -> list[Finding]:
     """One finding for each thing pydantic reports, without repeats."""
     errors = error.errors(include_url=False, include_input=True)
-    found = [_finding(details, raw) for details in errors if not _follows(details, errors)]
+    found = [
+        _finding(one, raw) for details in errors if not _follows(details, errors) for one in _each(details)
+    ]
     return list(dict.fromkeys(found))
+
+
+def _each(details: ErrorDetails) -> Iterator[ErrorDetails]:
+    """Our own errors may say several things of one value."""
+    yield details
+    for message, at in details.get("ctx", {}).get("more", ()):
+        yield {**details, "msg": message, "ctx": {"at": at}}
 
 
 def _follows(details: ErrorDetails, errors: Sequence[ErrorDetails]) -> bool:

@@ -24,6 +24,7 @@ from components.model.types import (
     ServiceType,
     VersionName,
     WholePercent,
+    all_invalid,
     first_version,
     invalid,
     mebibytes,
@@ -322,13 +323,14 @@ class ServiceSettings(Model):
     @model_validator(mode="after")
     def _policies_name_versions(self) -> Self:
         known = ", ".join(sorted(self.versions))
-        for at, version in self._named():
-            if version not in self.versions:
-                raise invalid(
-                    f"{version} has no deployment; the versions are {known}, "
-                    f"or add it, e.g. versions: {{{version}: {{}}}}",
-                    *at,
-                )
+        hint = "or add it, e.g. versions: {{{0}: {{}}}}"
+        unknown = [
+            (f"{version} has no deployment; the versions are {known}, {hint.format(version)}", at)
+            for at, version in self._named()
+            if version not in self.versions
+        ]
+        if unknown:
+            raise all_invalid(unknown)
         return self
 
     def _named(self) -> list[tuple[tuple[str | int, ...], str]]:

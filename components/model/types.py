@@ -43,6 +43,12 @@ def invalid(message: str, *at: str | int) -> PydanticCustomError:
     return PydanticCustomError("pitstop", "{text}", {"text": message, "at": at})
 
 
+def all_invalid(places: Sequence[tuple[str, tuple[str | int, ...]]]) -> PydanticCustomError:
+    """Several such errors of one value, each with its message and the keys that lead to it."""
+    (message, at), *more = places
+    return PydanticCustomError("pitstop", "{text}", {"text": message, "at": at, "more": more})
+
+
 def suggest(name: str, known: Sequence[str]) -> str:
     """What may have been meant, and everything that would be valid."""
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)

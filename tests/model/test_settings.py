@@ -572,3 +572,17 @@ def test_only_services_with_several_versions_have_something_to_measure() -> None
 def test_settings_cannot_change() -> None:
     with pytest.raises(ValueError, match="frozen"):
         settings().namespace = "other"  # type: ignore[misc]
+
+
+def test_every_version_without_a_deployment_is_told_at_once() -> None:
+    policies = [
+        {"kind": "split", "weights": {"v1": 50, "v7": 25, "v8": 25}},
+        {"kind": "mirror", "to": "v9", "percent": 5},
+    ]
+    with pytest.raises(RefusedError) as refused:
+        settings({f"{API}.traffic": policies})
+    assert [line.split(":", 2)[1].split(" = ")[0] for line in refused.value.lines] == [
+        f"{API}.traffic[0].weights.v7",
+        f"{API}.traffic[0].weights.v8",
+        f"{API}.traffic[1].to",
+    ]
