@@ -6,7 +6,7 @@ import pytest
 import yaml
 from lightkube.resources.core_v1 import Namespace, Pod
 
-from ops.kube import Kube
+from ops.kube import Kube, wait_for
 from ops.paths import CHECKOUT
 from tests.cluster.conftest import Running
 from tests.cluster.test_recovery import answers, embedded
@@ -27,12 +27,19 @@ def served_by(kube: Kube, namespace: str) -> set[str]:
     found = set()
     for pod in kube.client.list(Pod, namespace=namespace):
         assert pod.spec is not None
+        assert pod.metadata is not None
         ended = pod.status is not None and pod.status.phase == "Succeeded"
-        proxies = [] if ended else [*pod.spec.containers, *(pod.spec.initContainers or [])]
+        gone = ended or pod.metadata.deletionTimestamp is not None
+        proxies = [] if gone else [*pod.spec.containers, *(pod.spec.initContainers or [])]
         for container in proxies:
             if container.name == SIDECAR:
                 found |= {str(one.value) for one in container.env or [] if one.name == "CA_ADDR"}
     return found
+
+
+def wait_served_by(kube: Kube, namespace: str, address: str) -> None:
+    """Deployments are ready before the last old pod has been told to end."""
+    wait_for(f"every sidecar to ask {address}", 60, lambda: served_by(kube, namespace) == {address} or None)
 
 
 def test_a_control_plane_is_followed_by_another(running: Running, tmp_path: Path) -> None:
@@ -47,13 +54,13 @@ def test_a_control_plane_is_followed_by_another(running: Running, tmp_path: Path
                 space = kube.client.get(Namespace, namespace)
                 assert space.metadata is not None
                 assert (space.metadata.labels or {})["istio.io/rev"] == live
-                assert served_by(kube, namespace) == {f"istiod-{live}.istio-system.svc:15012"}
+                wait_served_by(kube, namespace, f"istiod-{live}.istio-system.svc:15012")
             assert answers(running)
         running.pulumi("preview", "--expect-no-changes", "--config-file", str(steps[1]))
     finally:
         running.pulumi("up", "--yes")
     with running.kube() as kube:
-        assert served_by(kube, namespace) == {"istiod.istio-system.svc:15012"}
+        wait_served_by(kube, namespace, "istiod.istio-system.svc:15012")
     assert answers(running)
 
 
