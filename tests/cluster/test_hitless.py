@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 import yaml
+from lightkube.types import CascadeType
 
 from components.model import naming
 from localcluster import images
@@ -37,7 +38,9 @@ def caller(running: Running) -> Iterator[tuple[Kube, PodRef]]:
                 ),
             )
         finally:
-            kube.client.delete(type(job), name, namespace=namespace, grace_period=0)
+            kube.client.delete(
+                type(job), name, namespace=namespace, cascade=CascadeType.BACKGROUND, grace_period=0
+            )
 
 
 def stack_file(folder: Path, name: str, versions: tuple[str, ...], weights: dict[str, int]) -> Path:

@@ -28,7 +28,7 @@ def served_by(kube: Kube, namespace: str) -> set[str]:
     for pod in kube.client.list(Pod, namespace=namespace):
         assert pod.spec is not None
         assert pod.metadata is not None
-        ended = pod.status is not None and pod.status.phase == "Succeeded"
+        ended = pod.status is not None and pod.status.phase in ("Succeeded", "Failed")
         gone = ended or pod.metadata.deletionTimestamp is not None
         proxies = [] if gone else [*pod.spec.containers, *(pod.spec.initContainers or [])]
         for container in proxies:
