@@ -62,12 +62,14 @@ def test_a_second_checkout_comes_and_goes(running: Running, tmp_path: Path) -> N
         assert "The webapp answers at" in said
         assert f":{running.cluster.http_port}" not in said
         during = traces()
-        assert during["cgroups"] > before["cgroups"]  # what is looked for can be seen
-        assert during["namespaces"] > before["namespaces"]
+        assert during["cgroups"] - before["cgroups"]  # what is looked for can be seen
+        assert during["namespaces"] - before["namespaces"]
         changed = subprocess.run(
             ["git", "diff", "--stat"], cwd=checkout, capture_output=True, text=True, check=True
         )
         assert changed.stdout == ""
     finally:
         pitstop("down", "--yes", cwd=checkout)
-    assert traces() == before
+    after = traces()
+    # Pods of the first node may go meanwhile; nothing may have come.
+    assert {kind: found - before[kind] for kind, found in after.items()} == {kind: set() for kind in before}
