@@ -10,7 +10,7 @@ from pathlib import Path
 import pulumi
 
 from components.model import naming
-from components.model.catalogue import Secret
+from components.model.catalogue import CERTIFICATE, Secret
 from components.model.explain import PROJECT, key_path, parse
 from components.model.findings import Finding, RefusedError
 from components.model.naming import CHARTS_VARIABLE, OWNER_VARIABLE, SECRETS_VARIABLE
@@ -94,7 +94,7 @@ def secrets(names: Iterable[str]) -> Secrets:
 
 def _goes_everywhere(name: str, value: str) -> bool:
     """Whether a secret value may stand wherever it is put; certificates stand in files of their own."""
-    return name.startswith("tls") or PASSWORD.fullmatch(value) is not None
+    return name in CERTIFICATE or PASSWORD.fullmatch(value) is not None
 
 
 def _generated() -> dict[str, str]:

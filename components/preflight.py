@@ -64,7 +64,7 @@ def check(plan: Plan, owner: str, target: Target) -> None:
 def judge(plan: Plan, owner: str, facts: Facts) -> Iterator[Finding]:
     """What the facts forbid. Pure."""
     reason = ""
-    if plan.mtls:
+    if plan.meshed:
         reason = _no_mesh(facts) if plan.mesh is None else _foreign_mesh(plan.root_namespace, owner, facts)
     if reason:
         asked, instead = ("existing", "helm") if plan.mesh is None else ("helm", "existing")
@@ -108,17 +108,16 @@ def _too_far(plan: Plan, running: Mapping[str, RunningRoutes]) -> Iterator[Findi
     for service, asked in sorted(plan.asked.items()):
         before = running[service].weights if service in running else {}
         for version, share in asked.items():
-            step = abs(share - before.get(version, 0))
+            now = before.get(version, 0)
+            step = abs(share - now)
             if before and step > plan.max_weight_step:
-                nearer = before.get(version, 0) + plan.max_weight_step * (
-                    1 if share > before.get(version, 0) else -1
-                )
+                nearer = now + (plan.max_weight_step if share > now else -plan.max_weight_step)
                 yield Finding(
                     "weight-step",
                     key_path(("services", service, "traffic")),
                     f"{version} would move by {step} % in one update and guardrails.maxWeightStep is "
                     f"{plan.max_weight_step}; valid now: at most {version}: {nearer}",
-                    f"{version} {before.get(version, 0)} -> {share}",
+                    f"{version} {now} -> {share}",
                 )
                 break  # the others are the same step, seen from their side
 

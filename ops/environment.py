@@ -123,9 +123,10 @@ def down(name: str, *, yes: bool) -> None:
 
 def _say_what_goes(environment: Environment, progress: Progress) -> None:
     """Which data an environment keeps, and whether it goes with it."""
-    what = "; ".join(f"{claim}: {holds}" for claim, holds in sorted(environment.plan.data().items()))
+    plan = environment.plan
+    what = "; ".join(f"{claim}: {holds}" for claim, holds in sorted(plan.data().items()))
     if what:
-        kept = environment.plan.retain and isinstance(environment.choice, External)
+        kept = plan.retain and isinstance(environment.choice, External)
         progress.note(f"data that {'stays (storage.retain)' if kept else 'goes with it'}: {what}")
 
 

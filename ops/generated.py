@@ -8,10 +8,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from components.model.catalogue import Secret
+from components.model.catalogue import CERTIFICATE, Secret
 from ops.errors import UserError
-
-CERTIFICATE = {Secret.TLS_CERTIFICATE, Secret.TLS_KEY}
 
 
 def ensure(path: Path, hosts: Sequence[str]) -> Path:

@@ -39,6 +39,10 @@ class Secret(StrEnum):
     TLS_KEY = "tlsKey"
 
 
+# What is no password: a certificate and its key, which belong together.
+CERTIFICATE = frozenset({Secret.TLS_CERTIFICATE, Secret.TLS_KEY})
+
+
 @dataclass(frozen=True, slots=True)
 class Port:
     """A port of a service. `protocol` is what the mesh may assume: it routes requests only for http."""

@@ -74,6 +74,11 @@ class Plan:
     retain: bool  # claims outlive the stack
     max_weight_step: int  # percent that a version's share may change by in one update
 
+    @property
+    def meshed(self) -> bool:
+        """Whether pods have sidecars."""
+        return self.mtls is not None
+
     def versions(self) -> dict[str, list[str]]:
         """The versions of each service, by their image tags."""
         return {

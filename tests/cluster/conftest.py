@@ -10,11 +10,14 @@ from pathlib import Path
 import pytest
 
 from localcluster.node.select import decide, look
+from localcluster.tools import toolbox
 from ops import clusters
 from ops.environment import Environment
 from ops.errors import UserError
 from ops.kube import Kube
 from ops.paths import CHECKOUT
+from ops.progress import Progress
+from tests.cluster.lab import Lab, running_lab
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -83,3 +86,11 @@ def running() -> Iterator[Running]:
     yield Running(environment, clusters.current(environment.choice), variables_of())
     if not found:
         pitstop("down", "--yes")
+
+
+@pytest.fixture(scope="module")
+def lab(running: Running) -> Iterator[Lab]:
+    """The small environment whose policies tests change, one for each module."""
+    kubectl = toolbox.ensure(("kubectl",), Progress()).path("kubectl")
+    with running.kube() as kube, running_lab(kube, kubectl, running.cluster.kubeconfig) as made:
+        yield made

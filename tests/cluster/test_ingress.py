@@ -13,21 +13,11 @@ from components.model import istio
 from components.model.checks import plan_for
 from components.model.render import dump
 from localcluster import images
-from localcluster.tools import toolbox
 from ops.kube import Kube, PodRef, wait_for
 from ops.measure import STATISTICS_PORT
-from ops.progress import Progress
-from tests.cluster.conftest import Running
-from tests.cluster.lab import HOST, Lab, kubectl_apply, running_lab, settings
+from tests.cluster.lab import HOST, Lab, kubectl_apply, settings
 
 OUTSIDER = "tls-client"
-
-
-@pytest.fixture(scope="module")
-def lab(running: Running) -> Iterator[Lab]:
-    kubectl = toolbox.ensure(("kubectl",), Progress()).path("kubectl")
-    with running.kube() as kube, running_lab(kube, kubectl, running.cluster.kubeconfig) as made:
-        yield made
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from functools import partial
 
 import httpx2
-import pytest
 from lightkube.models.core_v1 import EnvVar
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apps_v1 import Deployment
@@ -15,21 +14,12 @@ from scipy.stats import binomtest
 
 from components.model import routes
 from components.model.matches import Caller, Request
-from localcluster.tools import toolbox
 from ops.kube import PodRef, wait_for
-from ops.progress import Progress
 from tests.cluster import xds
 from tests.cluster.conftest import Running
-from tests.cluster.lab import API, HOST, NAMESPACE, PATH, UNTIL, Lab, running_lab
+from tests.cluster.lab import API, HOST, NAMESPACE, PATH, UNTIL, Lab
 
 ALPHA = 1e-6  # a correct mesh fails a comparison once in a million runs
-
-
-@pytest.fixture(scope="module")
-def lab(running: Running) -> Iterator[Lab]:
-    kubectl = toolbox.ensure(("kubectl",), Progress()).path("kubectl")
-    with running.kube() as kube, running_lab(kube, kubectl, running.cluster.kubeconfig) as made:
-        yield made
 
 
 def likely(count: int, of: int, share: float) -> bool:

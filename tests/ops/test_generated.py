@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from components.model.catalogue import CATALOGUE, Secret
+from components.model.catalogue import CATALOGUE, CERTIFICATE, Secret
 from ops import generated
 from ops.errors import UserError
 
@@ -37,7 +37,7 @@ def test_every_secret_has_a_value_of_its_own(path: Path) -> None:
 def test_passwords_are_what_every_server_accepts(path: Path) -> None:
     made = values(generated.ensure(path, ["*"]))
     databases = {database.name for one in CATALOGUE.values() for database in one.connections.values()}
-    for name in set(Secret) - generated.CERTIFICATE:
+    for name in set(Secret) - CERTIFICATE:
         # Three kinds of characters for SQL Server, none that a connection string, a URL or T-SQL reads.
         assert re.fullmatch(r"Aa1[0-9a-f]{32}", made[name])
         assert not [database for database in databases if database in made[name]]
@@ -68,13 +68,13 @@ def test_what_is_missing_is_made_and_what_is_there_stays(path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize("lost", sorted(generated.CERTIFICATE))
+@pytest.mark.parametrize("lost", sorted(CERTIFICATE))
 def test_half_a_certificate_is_made_anew_as_a_whole(path: Path, lost: str) -> None:
     whole = values(generated.ensure(path, ["*"]))
     path.write_text(json.dumps({name: text for name, text in whole.items() if name != lost}))
     again = values(generated.ensure(path, ["*"]))
     changed = {name for name in again if again[name] != whole[name]}
-    assert changed == generated.CERTIFICATE
+    assert changed == CERTIFICATE
     pair(path, again)
 
 

@@ -105,7 +105,7 @@ def _refused(plan: Plan) -> Iterator[Finding]:
             yield broken("edge-rules", call.caller, f"calls {there}, and no NetworkPolicy lets it out")
         if not network.enters(caller, called, call.port):
             yield broken("edge-rules", call.caller, f"calls {there}, and no NetworkPolicy lets it in")
-        if plan.mtls is None:
+        if not plan.meshed:
             continue
         request = Request(principal_of(call.caller), call.port)
         allowing = [one.name for one in mesh.over(called) if evaluate.permits(one, request)]
@@ -193,11 +193,11 @@ def _open_to_others(own: str) -> list[list[int]]:
 def _anybody(plan: Plan, own: str, way: str, ports: list[int]) -> bool:
     """Whether a rule may name no peer: hosts outside, and callers from outside where there is no mesh."""
     if way == "ingress":
-        return plan.mtls is None and CATALOGUE[own].public
+        return not plan.meshed and CATALOGUE[own].public
     named = {
         port.get("number") for one in rules(plan, "ServiceEntry") for port in maps(spec(one).get("ports"))
     }
-    if plan.mtls is None:  # a shadow's servers; in a mesh, hosts outside are named
+    if not plan.meshed:  # a shadow's servers; in a mesh, hosts outside are named
         named |= {target(need.service, need.port) for need in (SQL, MAIL)}
     return set(ports) <= named
 
@@ -245,7 +245,7 @@ def _gateway_namespaces(plan: Plan) -> set[str]:
     source="https://istio.io/latest/docs/ops/best-practices/security/#use-default-deny-patterns",
 )
 def deny_last(plan: Plan) -> Iterator[Finding]:
-    wanted = ["NetworkPolicy", *(["AuthorizationPolicy"] if plan.mtls else [])]
+    wanted = ["NetworkPolicy", *(["AuthorizationPolicy"] if plan.meshed else [])]
     refusing = {one.kind for one in plan.access.deny if _refuses(one)}
     for kind in wanted:
         if kind not in refusing:
@@ -279,7 +279,7 @@ def _refuses(policy: Manifest) -> bool:
     source="https://istio.io/latest/docs/reference/config/analysis/ist0111/",
 )
 def sidecar_scope(plan: Plan) -> Iterator[Finding]:
-    if plan.mtls is None:
+    if not plan.meshed:
         return
     scopes = [one for one in rules(plan, "Sidecar") if "workloadSelector" not in spec(one)]
     if len(scopes) != 1:

@@ -34,7 +34,7 @@ FULL_NAME = re.compile(r"[a-z0-9-]+\.[a-z0-9-]+\.svc\.cluster\.local")
 )
 def selector_leaves_out(plan: Plan) -> Iterator[Finding]:
     for load in plan.workloads:
-        if load.address is None or plan.mtls is None:
+        if load.address is None or not plan.meshed:
             continue
         selector = as_map(spec(load.address).get("selector"))
         for workload in load.workloads:
@@ -285,7 +285,7 @@ def _ports(entry: EntryPlan) -> list[Json]:
     source="https://istio.io/latest/docs/reference/config/security/peer_authentication/",
 )
 def mtls_conflict(plan: Plan) -> Iterator[Finding]:
-    if plan.mtls is None:
+    if not plan.meshed:
         return
     for way in plan.routes:
         rule = spec(way.destination)
