@@ -1,0 +1,1 @@
+"""Azure as data: what an environment on AKS consists of, before anything is registered."""

@@ -1,0 +1,68 @@
+"""Texts with a place for what is known only once something exists: an address, an identity, a secret value.
+
+A plan is plain data, and so are these places: `${azure:vault:properties.vaultUri}` is the output of a
+resource of the plan, `${secret:sqlPassword}` a secret value. Whoever registers fills them in; what is
+rendered shows them as they are.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+PLACE = re.compile(r"\$\{(azure|secret):([A-Za-z0-9-]+)(?::([A-Za-z0-9_.]+))?\}")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """One place in a text. `path` leads into the outputs of a resource; a secret value has none."""
+
+    kind: str
+    name: str
+    path: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return "${" + ":".join(part for part in (self.kind, self.name, ".".join(self.path)) if part) + "}"
+
+
+def output(resource: str, path: str = "id") -> str:
+    """The place of an output of the Azure resource with this key."""
+    return str(Place("azure", resource, tuple(path.split("."))))
+
+
+def secret(name: str) -> str:
+    """The place of a secret value."""
+    return str(Place("secret", name))
+
+
+def places(value: object) -> Iterator[Place]:
+    """Every place in a document, in the order it stands there."""
+    if isinstance(value, str):
+        for kind, name, path in PLACE.findall(value):
+            yield Place(kind, name, tuple(path.split(".")) if path else ())
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from places(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from places(item)
+
+
+def filled(value: object, values: Mapping[Place, object]) -> object:
+    """The same document with its places filled; a text that is nothing but a place becomes the value itself.
+
+    Raises:
+        KeyError: a place has no value.
+    """
+    if isinstance(value, str):
+        whole = next(places(value), None) if PLACE.fullmatch(value) else None
+        return values[whole] if whole else PLACE.sub(lambda found: _text(found, values), value)
+    if isinstance(value, Mapping):
+        return {key: filled(item, values) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [filled(item, values) for item in value]
+    return value
+
+
+def _text(found: re.Match[str], values: Mapping[Place, object]) -> str:
+    kind, name, path = found.groups()
+    return str(values[Place(kind, name, tuple(path.split(".")) if path else ())])
