@@ -27,6 +27,8 @@ def main() -> None:
 
         checked.result()
 
+    for note in plan.notes():
+        pulumi.log.info(note)
     register_environment(plan, secrets, charts, provider(target))
 
     pulumi.export("namespace", plan.namespace.name)

@@ -1,4 +1,4 @@
-"""Istio, installed by Helm and owned by this stack."""
+"""What of Istio this stack owns: all of it where Helm installs it, its configuration where Azure does."""
 
 from pathlib import Path
 
@@ -22,8 +22,9 @@ class Mesh(pulumi.ComponentResource):
         for release in plan.releases:
             after = (namespaces[release.namespace], *(releases[other] for other in release.after))
             releases[release.name] = self._install(release, charts, after)
+        config = [register(manifest, child(self)) for manifest in plan.config]
         mtls = register(plan.mtls, child(self, *releases.values()))
-        self.ready = (*releases.values(), mtls)
+        self.ready = (*releases.values(), *config, mtls)
         self.register_outputs({})
 
     def _install(self, release: Release, charts: Path, after: tuple[pulumi.Resource, ...]) -> pulumi.Resource:

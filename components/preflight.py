@@ -11,7 +11,7 @@ from components import api
 from components.model import naming
 from components.model.explain import key_path
 from components.model.findings import Finding, RefusedError
-from components.model.istio import GATEWAY_NAMESPACE
+from components.model.istio import MeshPlan
 from components.model.kubeconfig import Target
 from components.model.naming import OWNER_LABEL
 from components.model.plan import Plan
@@ -65,7 +65,7 @@ def judge(plan: Plan, owner: str, facts: Facts) -> Iterator[Finding]:
     """What the facts forbid. Pure."""
     reason = ""
     if plan.meshed:
-        reason = _no_mesh(facts) if plan.mesh is None else _foreign_mesh(plan.root_namespace, owner, facts)
+        reason = _no_mesh(facts) if plan.mesh is None else _foreign_mesh(plan.mesh, owner, facts)
     if reason:
         asked, instead = ("existing", "helm") if plan.mesh is None else ("helm", "existing")
         yield Finding("mesh", key_path(("mesh", "kind")), f"{reason}; valid here: {instead}", asked)
@@ -126,12 +126,14 @@ def _no_mesh(facts: Facts) -> str:
     return "" if facts.istio else "the cluster has no Istio (nothing there knows networking.istio.io)"
 
 
-def _foreign_mesh(root: str, owner: str, facts: Facts) -> str:
-    for name in (root, GATEWAY_NAMESPACE):
+def _foreign_mesh(mesh: MeshPlan, owner: str, facts: Facts) -> str:
+    own = [one.name for one in mesh.namespaces]
+    known = {*own, mesh.mtls.namespace}
+    for name in own:
         if facts.owners.get(name, owner) != owner:
             who = facts.owners[name] or "someone else"
             return f"namespace {name} belongs to {who}, this stack is {owner}"
-    elsewhere = [namespace for namespace in facts.control_planes if namespace != root]
+    elsewhere = [namespace for namespace in facts.control_planes if namespace not in known]
     return f"the cluster has an Istio already, in namespace {elsewhere[0]}" if elsewhere else ""
 
 
@@ -173,7 +175,7 @@ def _unreachable(target: Target, reason: str) -> RefusedError:
 
 
 def _facts(reader: api.Reader, plan: Plan) -> Facts:
-    wide = {plan.root_namespace, GATEWAY_NAMESPACE} if plan.mesh else set()
+    wide = {one.name for one in plan.mesh.namespaces} if plan.mesh else set()
     spaces = {
         name: api.read(reader, f"/api/v1/namespaces/{name}") for name in sorted({plan.namespace.name} | wide)
     }

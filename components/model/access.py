@@ -7,12 +7,13 @@ knows nothing it does not need (Sidecar, ServiceEntry). Each starts from nothing
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from components.model import istio, naming, pods
+from components.model import joining, naming, pods
 from components.model.catalogue import CATALOGUE, MAIL, SQL, Port, Service
+from components.model.joining import Joining
 from components.model.manifests import Document, Json, Manifest, digest, labels
 from components.model.naming import DATABASE_INIT, IDENTITY_LABEL
 from components.model.routes import NETWORKING, SECURITY
-from components.model.settings import EgressHost, ExistingMesh, ServiceSettings, Settings
+from components.model.settings import EgressHost, ServiceSettings, Settings
 from components.model.traffic import Access, ShadowQueue
 
 POLICY = "networking.k8s.io/v1"
@@ -64,10 +65,10 @@ class AccessPlan:
 
 def access_plan(settings: Settings) -> AccessPlan:
     """The rules of an environment. Without a mesh, the network's alone."""
-    known = edges(settings)
-    allow, deny = list(_network(settings, known)), [_nothing(settings.namespace)]
-    if settings.meshed:
-        allow += _mesh(settings, known)
+    known, mesh = edges(settings), joining.joining(settings)
+    allow, deny = list(_network(settings, known, mesh)), [_nothing(settings.namespace)]
+    if mesh:
+        allow += _mesh(settings, known, mesh)
         deny.append(_no_request(settings.namespace))
     return AccessPlan(tuple(allow), tuple(deny))
 
@@ -75,15 +76,16 @@ def access_plan(settings: Settings) -> AccessPlan:
 # --- by certificate -----------------------------------------------------------------------------------
 
 
-def _mesh(settings: Settings, known: Iterable[Edge]) -> Iterator[Manifest]:
+def _mesh(settings: Settings, known: Iterable[Edge], mesh: Joining) -> Iterator[Manifest]:
     to: dict[str, list[Edge]] = {}
     for edge in known:
         to.setdefault(edge.service, []).append(edge)
-    yield _sidecar(settings)
+    yield _sidecar(settings.namespace, mesh)
     for name, own in sorted(settings.services.items()):
         service = CATALOGUE[name]
         if service.ports:
-            yield _authorization(settings, service, own, to.get(name, ()))
+            gateway = dict(mesh.caller) if service.public else None
+            yield _authorization(settings, service, own, to.get(name, ()), gateway)
     for entry in settings.egress:
         yield _service_entry(entry, settings.namespace)
     if scaled_by_queue(settings):
@@ -91,7 +93,11 @@ def _mesh(settings: Settings, known: Iterable[Edge]) -> Iterator[Manifest]:
 
 
 def _authorization(
-    settings: Settings, service: Service, own: ServiceSettings, calls: Iterable[Edge]
+    settings: Settings,
+    service: Service,
+    own: ServiceSettings,
+    calls: Iterable[Edge],
+    gateway: Document | None,
 ) -> Manifest:
     rules: list[Json] = []
     for edge in calls:
@@ -102,8 +108,8 @@ def _authorization(
             for outsider in policy.outsiders:
                 account: Document = {"principals": [naming.principal(*outsider.split("/", 1))]}
                 rules += _rules(account, service.ports[0], [policy])
-    if service.public:
-        rules += _rules(_from_outside(settings), service.ports[0], [])
+    if gateway:
+        rules += _rules(gateway, service.ports[0], [])
     if service.name == "rabbitmq" and scaled_by_queue(settings):
         # KEDA has no certificate of this mesh; the network lets only its namespace in.
         rules += [{"to": [{"operation": {"ports": [str(_port("rabbitmq", MANAGEMENT).target)]}}]}]
@@ -137,13 +143,6 @@ def _rules(source: Document, port: Port, narrowed: Iterable[Access]) -> list[Jso
     return found
 
 
-def _from_outside(settings: Settings) -> Document:
-    """The ingress gateway: our own by its account, another's by its namespace."""
-    if isinstance(settings.mesh, ExistingMesh):
-        return {"namespaces": [settings.mesh.gateway.namespace]}
-    return {"principals": [naming.principal(istio.GATEWAY_NAMESPACE, istio.GATEWAY_RELEASE)]}
-
-
 def _no_request(namespace: str) -> Manifest:
     """A policy that allows nothing: what no other policy allows is refused.
 
@@ -154,13 +153,13 @@ def _no_request(namespace: str) -> Manifest:
     )
 
 
-def _sidecar(settings: Settings) -> Manifest:
+def _sidecar(namespace: str, mesh: Joining) -> Manifest:
     """What sidecars of this namespace know: their own services, and hosts that are named."""
     spec: Document = {
-        "egress": [{"hosts": ["./*", f"{root_namespace(settings)}/*"]}],
+        "egress": [{"hosts": ["./*", f"{mesh.root_namespace}/*"]}],
         "outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"},
     }
-    return Manifest("default", NETWORKING, "Sidecar", "default", settings.namespace, {}, {"spec": spec})
+    return Manifest("default", NETWORKING, "Sidecar", "default", namespace, {}, {"spec": spec})
 
 
 def _service_entry(entry: EgressHost, namespace: str) -> Manifest:
@@ -205,13 +204,6 @@ def scaled_by_queue(settings: Settings) -> bool:
     )
 
 
-def root_namespace(settings: Settings) -> str:
-    """Where the mesh's control plane is."""
-    if isinstance(settings.mesh, ExistingMesh):
-        return settings.mesh.root_namespace
-    return istio.ROOT_NAMESPACE
-
-
 # --- by pod -------------------------------------------------------------------------------------------
 
 
@@ -220,16 +212,16 @@ def _nothing(namespace: str) -> Manifest:
     return Manifest("default-deny", POLICY, "NetworkPolicy", "default-deny", namespace, {}, {"spec": spec})
 
 
-def _network(settings: Settings, known: Iterable[Edge]) -> Iterator[Manifest]:
+def _network(settings: Settings, known: Iterable[Edge], mesh: Joining | None) -> Iterator[Manifest]:
     known = tuple(known)
-    yield _for_everybody(settings)
+    yield _for_everybody(settings.namespace, mesh)
     callers = {edge.caller for edge in known}
     ends: dict[str, list[Edge]] = {name: [] for name in sorted(set(settings.services) | callers)}
     for edge in known:
         ends[edge.caller].append(edge)
         ends[edge.service].append(edge)
     for name, edges_of in ends.items():
-        ingress = [*_ingress(settings, name, edges_of)]
+        ingress = [*_ingress(settings, name, edges_of, mesh)]
         egress = [*_egress(settings, name, edges_of)]
         spec: Document = {
             "podSelector": {"matchLabels": {IDENTITY_LABEL: name}},
@@ -240,22 +232,20 @@ def _network(settings: Settings, known: Iterable[Edge]) -> Iterator[Manifest]:
         yield Manifest(name, POLICY, "NetworkPolicy", name, settings.namespace, labels(name), {"spec": spec})
 
 
-def _for_everybody(settings: Settings) -> Manifest:
+def _for_everybody(namespace: str, mesh: Joining | None) -> Manifest:
     """Names are looked up, and sidecars ask for their configuration and certificates."""
     dns: Document = {
         "to": [_pods({"k8s-app": "kube-dns"}, "kube-system")],
         "ports": [{"port": DNS_PORT, "protocol": protocol} for protocol in ("UDP", "TCP")],
     }
     egress: list[Json] = [dns]
-    if settings.meshed:
-        egress.append({"to": [_pods({}, root_namespace(settings))], "ports": _tcp(ISTIOD_PORT)})
+    if mesh:
+        egress.append({"to": [_pods({}, mesh.root_namespace)], "ports": _tcp(ISTIOD_PORT)})
     spec: Document = {"podSelector": {}, "policyTypes": ["Egress"], "egress": egress}
-    return Manifest(
-        "mesh-and-dns", POLICY, "NetworkPolicy", "mesh-and-dns", settings.namespace, {}, {"spec": spec}
-    )
+    return Manifest("mesh-and-dns", POLICY, "NetworkPolicy", "mesh-and-dns", namespace, {}, {"spec": spec})
 
 
-def _ingress(settings: Settings, name: str, known: Iterable[Edge]) -> Iterator[Json]:
+def _ingress(settings: Settings, name: str, known: Iterable[Edge], mesh: Joining | None) -> Iterator[Json]:
     service = CATALOGUE.get(name)
     for edge in known:
         if edge.service == name:
@@ -269,19 +259,16 @@ def _ingress(settings: Settings, name: str, known: Iterable[Edge]) -> Iterator[J
                 "ports": _tcp(service.ports[0].target),
             }
     if service.public:
-        yield _from_gateway(settings, service)
+        yield _from_gateway(mesh, service)
     if name == "rabbitmq" and scaled_by_queue(settings):
         yield {"from": [_pods({}, KEDA_NAMESPACE)], "ports": _tcp(_port(name, MANAGEMENT).target)}
 
 
-def _from_gateway(settings: Settings, service: Service) -> Document:
+def _from_gateway(mesh: Joining | None, service: Service) -> Document:
     ports = _tcp(service.ports[0].target)
-    if not settings.meshed:
+    if not mesh:
         return {"ports": ports}  # from outside the cluster, whose addresses nobody knows
-    if isinstance(settings.mesh, ExistingMesh):
-        gateway = settings.mesh.gateway
-        return {"from": [_pods(gateway.selector, gateway.namespace)], "ports": ports}
-    return {"from": [_pods(istio.GATEWAY_SELECTOR, istio.GATEWAY_NAMESPACE)], "ports": ports}
+    return {"from": [_pods(mesh.gateway, mesh.gateway_namespace)], "ports": ports}
 
 
 def _egress(settings: Settings, name: str, known: Iterable[Edge]) -> Iterator[Json]:

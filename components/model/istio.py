@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from components.model import naming, routes
 from components.model.manifests import Document, Json, Manifest, namespace
-from components.model.settings import GatewayService, HelmMesh
+from components.model.settings import AddonMesh, GatewayService, HelmMesh
 from components.model.versions import ISTIO_HUB, ISTIO_RELEASE_HUB, ISTIO_RELEASE_TAG, ISTIO_TAG
 
 ROOT_NAMESPACE = "istio-system"
@@ -14,6 +14,11 @@ GATEWAY_RELEASE = "istio-ingressgateway"
 GATEWAY_SELECTOR = {"istio": "ingressgateway"}
 RUNTIME_DEFAULT: Document = {"type": "RuntimeDefault"}
 INSTALL_SECONDS = 300
+
+# The add-on of AKS brings its own namespaces and gateways.
+# Source: https://learn.microsoft.com/azure/aks/istio-deploy-ingress
+ADDON_NAMESPACE = "aks-istio-system"
+ADDON_GATEWAY_NAMESPACE = "aks-istio-ingress"
 
 # The sidecar's Envoy is the upstream one, which has none of Istio's own filters: a configuration that
 # names them would be rejected. Envoy's own counters do not depend on them.
@@ -37,7 +42,12 @@ class MeshPlan:
 
     namespaces: tuple[Manifest, ...]
     releases: tuple[Release, ...]
+    config: tuple[Manifest, ...]  # what control planes read that others installed
     mtls: Manifest
+
+    def objects(self) -> tuple[Manifest, ...]:
+        """Every plain object, in the order they can be applied."""
+        return (*self.namespaces, *self.config, self.mtls)
 
 
 def mesh_plan(mesh: HelmMesh, owner: str, images: str) -> MeshPlan:
@@ -63,13 +73,46 @@ def mesh_plan(mesh: HelmMesh, owner: str, images: str) -> MeshPlan:
                 (*(plane.name for plane in planes), "istio-cni"),
             ),
         ),
+        config=(),
         mtls=routes.strict_mtls(ROOT_NAMESPACE, "mesh"),
     )
 
 
-def injection(mesh: HelmMesh) -> dict[str, str]:
-    """The label that has a namespace's pods join the mesh: the live revision's, where there are several."""
-    return {"istio.io/rev": mesh.live} if mesh.live else {"istio-injection": "enabled"}
+def addon_plan(mesh: AddonMesh) -> MeshPlan:
+    """What is left to do when Azure installs Istio: each control plane's configuration, and mutual TLS."""
+    return MeshPlan(
+        namespaces=(),
+        releases=(),
+        config=tuple(_shared(revision) for revision in mesh.revisions if mesh.access_log),
+        mtls=routes.strict_mtls(ADDON_NAMESPACE, "mesh"),
+    )
+
+
+def _shared(revision: str) -> Manifest:
+    """Mesh configuration of ours, which the add-on merges into its own.
+
+    Source: https://learn.microsoft.com/azure/aks/istio-meshconfig
+    """
+    name = f"istio-shared-configmap-{revision}"
+    mesh = "accessLogFile: /dev/stdout\naccessLogEncoding: JSON\n"
+    return Manifest(name, "v1", "ConfigMap", name, ADDON_NAMESPACE, {}, {"data": {"mesh": mesh}})
+
+
+def addon_gateway(kind: str) -> dict[str, str]:
+    """The labels of the pods of a gateway of the add-on, `external` or `internal`."""
+    return {"istio": f"aks-istio-ingressgateway-{kind}"}
+
+
+def addon_profile(mesh: AddonMesh) -> Document:
+    """The part of a managed cluster that has Azure install Istio (`serviceMeshProfile`)."""
+    gateways: list[Json] = [
+        {"enabled": kind in mesh.gateways, "mode": kind.capitalize()} for kind in ("external", "internal")
+    ]
+    revisions: list[Json] = [*mesh.revisions]
+    return {
+        "mode": "Istio",
+        "istio": {"revisions": revisions, "components": {"ingressGateways": gateways}},
+    }
 
 
 def _control_planes(mesh: HelmMesh, images: str) -> Iterator[Release]:

@@ -76,10 +76,16 @@ def labels(service: str, version: str = "") -> dict[str, str]:
     return common | ({"version": naming.version_label(version)} if version else {})
 
 
-def namespace(name: str, key: str, extra: Mapping[str, str], pod_security: str = "restricted") -> Manifest:
-    """A namespace that admits only pods of the given Pod Security level."""
+def namespace(
+    name: str, key: str, extra: Mapping[str, str], pod_security: str = "restricted", wanted: str = ""
+) -> Manifest:
+    """A namespace that admits only pods of the given Pod Security level, and warns below `wanted`."""
     prefix = "pod-security.kubernetes.io"
-    security = {f"{prefix}/enforce": pod_security, f"{prefix}/enforce-version": POD_SECURITY}
+    levels = {"enforce": pod_security}
+    if wanted not in ("", pod_security):
+        levels |= {"audit": wanted, "warn": wanted}
+    security = {f"{prefix}/{mode}": level for mode, level in levels.items()}
+    security |= {f"{prefix}/{mode}-version": POD_SECURITY for mode in levels}
     return Manifest(key, "v1", "Namespace", name, labels={**extra, **security})
 
 

@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from components.model import access, database, istio, manifests, naming, pods, routes, scaling
+from components.model import access, database, joining, manifests, naming, pods, routes, scaling
 from components.model.access import AccessPlan
 from components.model.catalogue import CATALOGUE, Kind, Need, Secret, Service
 from components.model.database import DatabasePlan
 from components.model.istio import MeshPlan
+from components.model.joining import Joining
 from components.model.manifests import Document, Manifest, SecretTemplate
-from components.model.settings import ConfiguredTls, ExistingMesh, HelmMesh, NoMesh, ServiceSettings, Settings
+from components.model.settings import ConfiguredTls, NoMesh, ServiceSettings, Settings
 from components.model.traffic import BlueGreen
 from components.model.types import first_version
 
@@ -63,8 +64,8 @@ class Plan:
     namespace: Manifest
     quota: tuple[Manifest, ...]
     mtls: Manifest | None
-    mesh: MeshPlan | None
-    root_namespace: str
+    mesh: MeshPlan | None  # what of it is this stack's own
+    joined: Joining | None
     access: AccessPlan
     database: DatabasePlan | None
     workloads: tuple[WorkloadPlan, ...]
@@ -77,7 +78,16 @@ class Plan:
     @property
     def meshed(self) -> bool:
         """Whether pods have sidecars."""
-        return self.mtls is not None
+        return self.joined is not None
+
+    def notes(self) -> Iterator[str]:
+        """What a person should know before an update, though nothing is wrong."""
+        level = self.namespace.labels["pod-security.kubernetes.io/enforce"]
+        if level != "restricted":
+            yield (
+                f"namespace {self.namespace.name} enforces Pod Security {level}, and only warns below "
+                "restricted: this mesh sets sidecars up by an init container with rights of its own"
+            )
 
     def versions(self) -> dict[str, list[str]]:
         """The versions of each service, by their image tags."""
@@ -114,8 +124,7 @@ class Plan:
     def objects(self) -> Iterator[Manifest]:
         """Every plain object, in the order they can be applied. Secrets and releases are not among them."""
         if self.mesh:
-            yield from self.mesh.namespaces
-            yield self.mesh.mtls
+            yield from self.mesh.objects()
         yield self.namespace
         yield from self.quota
         if self.mtls:
@@ -142,36 +151,29 @@ class Plan:
 def build(settings: Settings, owner: str) -> Plan:
     """The plan for these settings. `owner` marks the namespaces as this stack's."""
     running = {name: CATALOGUE[name] for name in sorted(settings.services)}
-    mesh, prepared = settings.mesh, database.database_plan(settings)
+    joined, prepared = joining.joining(settings), database.database_plan(settings)
     routed = [service for service in running.values() if service.kind is Kind.HTTP and settings.meshed]
     return Plan(
         namespace=manifests.namespace(
             settings.namespace,
             "environment",
-            {naming.OWNER_LABEL: owner, **_injection(settings)},
+            {naming.OWNER_LABEL: owner, **(joined.injection if joined else {})},
+            joined.pod_security if joined else "restricted",
+            wanted="restricted",
         ),
         quota=scaling.quota(settings),
         mtls=routes.strict_mtls(settings.namespace, "environment") if settings.meshed else None,
-        mesh=istio.mesh_plan(mesh, owner, settings.images) if isinstance(mesh, HelmMesh) else None,
-        root_namespace=access.root_namespace(settings),
+        mesh=joining.mesh_plan(settings, owner),
+        joined=joined,
         access=access.access_plan(settings),
         database=prepared,
         workloads=tuple(_workload(service, settings, prepared) for service in _in_order(running)),
         routes=tuple(_route(service, settings) for service in routed),
-        entries=tuple(_entry(service, settings) for service in routed if service.public),
+        entries=tuple(_entry(service, settings, joined) for service in routed if service.public and joined),
         asked=settings.asked(),
         retain=settings.storage.retain,
         max_weight_step=settings.guardrails.max_weight_step,
     )
-
-
-def _injection(settings: Settings) -> dict[str, str]:
-    mesh = settings.mesh
-    if isinstance(mesh, NoMesh):
-        return {}
-    if isinstance(mesh, ExistingMesh) and mesh.revision:
-        return {"istio.io/rev": mesh.revision}
-    return istio.injection(mesh) if isinstance(mesh, HelmMesh) else {"istio-injection": "enabled"}
 
 
 def _workload(service: Service, settings: Settings, prepared: DatabasePlan | None) -> WorkloadPlan:
@@ -236,16 +238,14 @@ def _route(service: Service, settings: Settings) -> RoutePlan:
     )
 
 
-def _entry(service: Service, settings: Settings) -> EntryPlan:
-    mesh, ingress, here = settings.mesh, settings.ingress, settings.namespace
-    selector = mesh.gateway.selector if isinstance(mesh, ExistingMesh) else istio.GATEWAY_SELECTOR
-    beside = mesh.gateway.namespace if isinstance(mesh, ExistingMesh) else istio.GATEWAY_NAMESPACE
+def _entry(service: Service, settings: Settings, mesh: Joining) -> EntryPlan:
+    ingress, here, beside = settings.ingress, settings.namespace, mesh.gateway_namespace
     own = settings.services[service.name]
     return EntryPlan(
         service.name,
         ingress.hosts,
         _certificate(service, here, beside) if isinstance(ingress.tls, ConfiguredTls) else None,
-        routes.gateway(service, ingress, selector, here),
+        routes.gateway(service, ingress, mesh.gateway, here),
         routes.entry_route(service, own, ingress.hosts, here),
     )
 

@@ -4,12 +4,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from components.model import naming
+from components.model import joining, naming
 from components.model.catalogue import BROKER, BROKER_USER, MAIL, SQL, Kind, Secret, Service, Size
 from components.model.manifests import Document, Json, Manifest, SecretTemplate, config_map, digest, labels
 from components.model.settings import (
-    ExistingMesh,
-    HelmMesh,
     Resources,
     ServiceSettings,
     Settings,
@@ -202,11 +200,11 @@ def _strategy(service: Service, one: Running) -> Document:
 
 
 def _annotations(service: Service, settings: Settings) -> Document:
-    found: Document = dict(proxy_annotations(settings.namespace)) if settings.meshed else {}
-    if isinstance(settings.mesh, HelmMesh | ExistingMesh):
-        revision = settings.mesh.live if isinstance(settings.mesh, HelmMesh) else settings.mesh.revision
+    mesh = joining.joining(settings)
+    found: Document = dict(proxy_annotations(settings.namespace)) if mesh else {}
+    if mesh and mesh.revision:
         # Sidecars are chosen when a pod starts: another revision starts the pods anew.
-        found |= {"pitstop.dev/revision": revision} if revision else {}
+        found["pitstop.dev/revision"] = mesh.revision
     if service.config:  # a change of its files starts the pods anew
         found["pitstop.dev/config"] = digest(*service.config.values())
     return found

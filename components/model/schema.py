@@ -67,6 +67,12 @@ FIELDS: Mapping[type[BaseModel], Mapping[str, str]] = {
         "revisions": "The control planes that run, at most two; without the key there is one.",
         "live": "The revision that has the pods.",
     },
+    settings.AddonMesh: {
+        "revisions": "The add-on's control planes: one, or two that follow one another during an upgrade.",
+        "live": "The revision that has the pods; with one revision it is that one.",
+        "gateways": "The ingress gateways Azure makes; requests come in by the first.",
+        "accessLog": "Whether every request is logged by the sidecars, on standard output.",
+    },
     settings.ExistingGateway: {
         "selector": "The labels of the gateway's pods.",
         "namespace": "The namespace of the gateway's pods.",

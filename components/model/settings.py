@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from components.model.catalogue import CATALOGUE, Kind, ServiceName
 from components.model.traffic import BlueGreen, TrafficPolicy, WeightedSplit, WorkerRelease
 from components.model.types import (
+    AddonRevision,
     Bytes,
     Count,
     Cpu,
@@ -24,6 +25,7 @@ from components.model.types import (
     ServiceType,
     VersionName,
     WholePercent,
+    addon_minor,
     all_invalid,
     first_version,
     invalid,
@@ -122,6 +124,45 @@ class ExistingMesh(Model):
     gateway: ExistingGateway = ExistingGateway()
 
 
+Revisions = Annotated[tuple[AddonRevision, ...], Field(strict=False, min_length=1, max_length=2)]
+GatewayKind = Literal["external", "internal"]
+
+
+class AddonMesh(Model):
+    """Istio as the add-on of AKS: Azure installs it, and serves the revisions that are named.
+
+    With two revisions, which must follow one another, `live` has the pods: a canary upgrade.
+    Source: https://learn.microsoft.com/azure/aks/istio-upgrade
+    """
+
+    kind: Literal["addon"]
+    revisions: Revisions
+    live: AddonRevision | None = None
+    gateways: Annotated[tuple[GatewayKind, ...], Field(strict=False, min_length=1, max_length=2)] = (
+        "external",
+    )
+    access_log: bool = Field(default=False, alias="accessLog")  # of every request, on standard output
+
+    @model_validator(mode="after")
+    def _revisions_follow(self) -> Self:
+        first, last = self.revisions[0], self.revisions[-1]
+        if len(self.revisions) == 2 and addon_minor(last) != addon_minor(first) + 1:
+            after = f"asm-1-{addon_minor(first) + 1}"
+            raise invalid(f"must be two that follow one another, e.g. [{first}, {after}]", "revisions")
+        if self.live not in (None, *self.revisions):
+            raise invalid(f"must be one of the revisions, e.g. {first}", "live")
+        if self.live is None and len(self.revisions) == 2:
+            raise invalid(f"required while there are two revisions, e.g. {first}", "live")
+        if len(set(self.gateways)) < len(self.gateways):
+            raise invalid(f"must differ, and {self.gateways[0]} is there twice", "gateways")
+        return self
+
+    @property
+    def carrying(self) -> str:
+        """The revision whose sidecars the pods have."""
+        return self.live or self.revisions[0]
+
+
 class NoMesh(Model):
     """No sidecars and no policies: a Service picks one version, and the webapp is exposed by its own."""
 
@@ -129,7 +170,7 @@ class NoMesh(Model):
     gateway: GatewayService = GatewayService()
 
 
-Mesh = Annotated[HelmMesh | ExistingMesh | NoMesh, Field(discriminator="kind")]
+Mesh = Annotated[HelmMesh | AddonMesh | ExistingMesh | NoMesh, Field(discriminator="kind")]
 
 
 class SecretTls(Model):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _DNS_LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _DNS_NAME = re.compile(r"(\*|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*")
 _VERSION = re.compile(r"v[1-9][0-9]?")
+_ADDON = re.compile(r"asm-1-([1-9][0-9]?)")
 _DURATION = re.compile(r"([1-9][0-9]*)(ms|s|m|h)")
 LONGEST_PATTERN = 256
 _MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
@@ -73,6 +74,11 @@ class Matching:
 def first_version(versions: Iterable[str]) -> str:
     """The lowest version: v2 comes before v10."""
     return min(versions, key=lambda version: int(version.removeprefix("v")))
+
+
+def addon_minor(revision: str) -> int:
+    """The minor version of Istio an `AddonRevision` is."""
+    return int(revision.rpartition("-")[2])
 
 
 def milliseconds(duration: str) -> int:
@@ -233,6 +239,10 @@ Percent = Annotated[
     WithJsonSchema({"type": "number", "minimum": 0.0001, "maximum": 100}),
 ]
 Weight = Annotated[int, _bounded(0, 100, 75), _schema_of_whole(0, 100)]  # percent of the requests
+# What `az aks mesh get-revisions` lists.
+AddonRevision = Annotated[
+    str, AfterValidator(Matching(_ADDON, "must be a revision of the AKS add-on, e.g. asm-1-27", 9))
+]
 NodePort = Annotated[int, _bounded(30000, 32767, 30080), _schema_of_whole(30000, 32767)]  # Kubernetes' range
 PortNumber = Annotated[int, _bounded(1, 65535, 443), _schema_of_whole(1, 65535)]
 Replicas = Annotated[int, _bounded(1, 50, 2), _schema_of_whole(1, 50)]

@@ -10,11 +10,13 @@ from hypothesis import given
 from hypothesis import settings as thoroughness
 from hypothesis import strategies as st
 
+from components.model import istio
 from components.model.catalogue import CATALOGUE, Kind, Secret
 from components.model.checks import check_plan, plan_for
 from components.model.explain import parse
 from components.model.findings import RefusedError
 from components.model.plan import hard_needs
+from components.model.settings import AddonMesh
 from ops.paths import CHECKOUT
 from tests.model.everything import EVERYTHING
 from tests.model.examples import CANARY, OWNER, REMOVE, WHOLE, Node, objects, pick, plan, raw, settings
@@ -303,3 +305,45 @@ def test_what_decides_never_imports_pulumi() -> None:
         [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(CHECKOUT)}, check=False
     )
     assert done.returncode == 0
+
+
+ADDON: Node = {"kind": "addon", "revisions": ["asm-1-27", "asm-1-28"], "live": "asm-1-27", "accessLog": True}
+
+
+def test_the_add_on_is_joined_by_revision_and_configured_where_it_lives() -> None:
+    made = plan({"mesh": ADDON})
+    assert made.namespace.labels["istio.io/rev"] == "asm-1-27"
+    assert made.mesh is not None
+    assert (made.mesh.releases, made.mesh.namespaces) == ((), ())
+    assert [one.name for one in made.mesh.config] == [
+        "istio-shared-configmap-asm-1-27",
+        "istio-shared-configmap-asm-1-28",
+    ]
+    assert made.mesh.mtls.namespace == "aks-istio-system"
+    gateway = made.entries[0].gateway.document()["spec"]
+    assert isinstance(gateway, dict)
+    assert gateway["selector"] == {"istio": "aks-istio-ingressgateway-external"}
+
+
+def test_init_containers_of_the_add_on_need_a_namespace_that_only_warns_and_the_preview_says_so() -> None:
+    made, prefix = plan({"mesh": ADDON}), "pod-security.kubernetes.io"
+    levels = [made.namespace.labels[f"{prefix}/{mode}"] for mode in ("enforce", "warn", "audit")]
+    assert levels == ["privileged", "restricted", "restricted"]
+    assert [*made.notes()] != []
+    assert [*plan().notes()] == []
+
+
+def test_the_profile_names_each_gateway_and_every_revision() -> None:
+    mesh = AddonMesh.model_validate({**ADDON, "gateways": ["internal"]})
+    assert istio.addon_profile(mesh) == {
+        "mode": "Istio",
+        "istio": {
+            "revisions": ["asm-1-27", "asm-1-28"],
+            "components": {
+                "ingressGateways": [
+                    {"enabled": False, "mode": "External"},
+                    {"enabled": True, "mode": "Internal"},
+                ]
+            },
+        },
+    }

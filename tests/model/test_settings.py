@@ -279,7 +279,7 @@ REJECTED: dict[str, Case] = {
     ),
     "a mesh nobody knows": (
         {"mesh": {"kind": "linkerd"}},
-        "pitstop:mesh.kind = linkerd: must be helm or existing or none",
+        "pitstop:mesh.kind = linkerd: must be helm or addon or existing or none",
     ),
     "a size of no mesh": (
         {"mesh": {"kind": "none", "size": "small"}},
@@ -304,6 +304,33 @@ REJECTED: dict[str, Case] = {
     "several control planes and none live": (
         {"mesh": {"kind": "helm", "revisions": [{"name": "a"}, {"name": "b"}]}},
         "pitstop:mesh.live: must be one of the revisions, e.g. a",
+    ),
+    "revisions of the add-on that do not follow": (
+        {"mesh": {"kind": "addon", "revisions": ["asm-1-26", "asm-1-28"], "live": "asm-1-26"}},
+        (
+            'pitstop:mesh.revisions = ["asm-1-26", "asm-1-28"]: must be two that follow one another, '
+            "e.g. [asm-1-26, asm-1-27]"
+        ),
+    ),
+    "two revisions of the add-on and none live": (
+        {"mesh": {"kind": "addon", "revisions": ["asm-1-26", "asm-1-27"]}},
+        "pitstop:mesh.live: required while there are two revisions, e.g. asm-1-26",
+    ),
+    "a live revision the add-on has not": (
+        {"mesh": {"kind": "addon", "revisions": ["asm-1-26"], "live": "asm-1-27"}},
+        'pitstop:mesh.live = "asm-1-27": must be one of the revisions, e.g. asm-1-26',
+    ),
+    "a revision that is none": (
+        {"mesh": {"kind": "addon", "revisions": ["1.27"]}},
+        'pitstop:mesh.revisions[0] = "1.27": must be a revision of the AKS add-on, e.g. asm-1-27',
+    ),
+    "three revisions": (
+        {"mesh": {"kind": "addon", "revisions": ["asm-1-26", "asm-1-27", "asm-1-28"]}},
+        'pitstop:mesh.revisions = ["asm-1-26", "asm-1-27", "asm-1-28"]: must have at most 2',
+    ),
+    "a gateway twice": (
+        {"mesh": {"kind": "addon", "revisions": ["asm-1-26"], "gateways": ["internal", "internal"]}},
+        'pitstop:mesh.gateways = ["internal", "internal"]: must differ, and internal is there twice',
     ),
     "a live control plane of none": (
         {"mesh": {"kind": "helm", "live": "b"}},

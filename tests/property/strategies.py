@@ -89,6 +89,13 @@ def meshes(draw: Draw) -> Node:
                 {"kind": "helm", "size": "small", "gateway": gateway},
                 {"kind": "helm", "cni": {"binDir": "/home/kubernetes/bin"}},
                 {"kind": "existing"},
+                {"kind": "addon", "revisions": ["asm-1-27"]},
+                {
+                    "kind": "addon",
+                    "revisions": ["asm-1-27", "asm-1-28"],
+                    "live": "asm-1-27",
+                    "accessLog": True,
+                },
                 {"kind": "existing", "revision": "asm-1-27", "rootNamespace": "aks-istio-system"},
                 {"kind": "existing", "gateway": {"selector": {"istio": "aks"}, "namespace": "aks-ingress"}},
                 {"kind": "none", "gateway": gateway},

@@ -57,11 +57,11 @@ def definitions() -> tuple[Document, ...]:
     return tuple(found)
 
 
-def cluster(plan: Plan, gateway: str = istio.GATEWAY_NAMESPACE) -> list[Document]:
-    """What a cluster with this environment has; `gateway` is the namespace of the ingress gateway."""
+def cluster(plan: Plan) -> list[Document]:
+    """What a cluster with this environment has."""
     objects = list(plan.documents())
-    pods = [pod for one in objects for pod in pods_of(one, meshed=plan.mtls is not None)]
-    return [*objects, *pods, *_around(plan, gateway)]
+    pods = [pod for one in objects for pod in pods_of(one, meshed=plan.meshed)]
+    return [*objects, *pods, *_around(plan)]
 
 
 def pods_of(workload: Document, *, meshed: bool) -> Iterator[Document]:
@@ -84,22 +84,24 @@ def pods_of(workload: Document, *, meshed: bool) -> Iterator[Document]:
     }
 
 
-def _around(plan: Plan, gateway: str) -> Iterator[Document]:
+def _around(plan: Plan) -> Iterator[Document]:
     """What is there already: the namespace everything is asked in, the mesh's own, and its gateway."""
     yield {
         "apiVersion": "v1",
         "kind": "Namespace",
         "metadata": {"name": "default", "labels": {"istio-injection": "disabled"}},
     }
+    root, gateway = istio.ROOT_NAMESPACE, istio.GATEWAY_NAMESPACE
+    if plan.joined:
+        root, gateway = plan.joined.root_namespace, plan.joined.gateway_namespace
     yield {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": "istio", "namespace": istio.ROOT_NAMESPACE},
-        "data": {"mesh": f"rootNamespace: {plan.root_namespace}\n"},
+        "data": {"mesh": f"rootNamespace: {root}\n"},
     }
-    if plan.mesh is None:
-        yield _namespace(istio.ROOT_NAMESPACE)
-        yield from (_namespace(name) for name in {plan.root_namespace, gateway} - {istio.ROOT_NAMESPACE})
+    made = {one.name for one in plan.mesh.namespaces} if plan.mesh else set()
+    yield from (_namespace(name) for name in sorted({istio.ROOT_NAMESPACE, root, gateway} - made))
     for entry in plan.entries:
         spec = _map(entry.gateway.document(), "spec")
         yield from _gateway(plan, gateway, dict(_map(spec, "selector")))
@@ -112,8 +114,8 @@ def _namespace(name: str) -> Document:
 def _gateway(plan: Plan, namespace: str, labels: Document) -> Iterator[Document]:
     """The pods the gateway's chart makes and their Service, with the ports this plan gives the chart."""
     ports: Json = [_port(80), _port(443)]
-    if plan.mesh:
-        chart = next(release for release in plan.mesh.releases if release.name == istio.GATEWAY_RELEASE)
+    releases = plan.mesh.releases if plan.mesh else ()
+    for chart in (release for release in releases if release.name == istio.GATEWAY_RELEASE):
         ports = _map(dict(chart.values), "service")["ports"]
     metadata: Document = {"name": istio.GATEWAY_RELEASE, "namespace": namespace, "labels": labels}
     yield {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [dict(PROXY)]}}

@@ -145,6 +145,15 @@ ENVIRONMENTS: dict[str, Node] = {
             "gateway": {"selector": {"istio": "aks"}, "namespace": "aks-istio-ingress"},
         },
     ),
+    "add-on": base(
+        mesh={
+            "kind": "addon",
+            "revisions": ["asm-1-27", "asm-1-28"],
+            "live": "asm-1-28",
+            "gateways": ["internal", "external"],
+            "accessLog": True,
+        },
+    ),
     "no-mesh": base(
         mesh={"kind": "none", "gateway": {"service": "NodePort", "nodePort": 30080}},
         services={**base()["services"], API: {"versions": TWO, "traffic": [GREEN]}},

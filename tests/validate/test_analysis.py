@@ -76,8 +76,7 @@ def said(istioctl: Path) -> Mapping[str, list[Message]]:
 
 
 def objects_of(name: str) -> Objects:
-    gateway = ENVIRONMENTS[name]["mesh"].get("gateway", {}).get("namespace", istio.GATEWAY_NAMESPACE)
-    return copy.deepcopy(cluster(plan(name), gateway))
+    return copy.deepcopy(cluster(plan(name)))
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)

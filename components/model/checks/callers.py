@@ -221,8 +221,8 @@ def _shut_out(plan: Plan, entry: EntryPlan) -> Iterator[Finding]:
 
 def _gateway_namespaces(plan: Plan) -> set[str]:
     """Where the gateway's pods are: in our own mesh it is known, another's is named by the rules alone."""
-    if plan.mesh:
-        return {istio.GATEWAY_NAMESPACE}
+    if plan.joined and plan.mesh:
+        return {plan.joined.gateway_namespace}
     sources = [
         as_map(one.get("source"))
         for policy in rules(plan, "AuthorizationPolicy")
@@ -279,7 +279,7 @@ def _refuses(policy: Manifest) -> bool:
     source="https://istio.io/latest/docs/reference/config/analysis/ist0111/",
 )
 def sidecar_scope(plan: Plan) -> Iterator[Finding]:
-    if not plan.meshed:
+    if plan.joined is None:
         return
     scopes = [one for one in rules(plan, "Sidecar") if "workloadSelector" not in spec(one)]
     if len(scopes) != 1:
@@ -288,7 +288,7 @@ def sidecar_scope(plan: Plan) -> Iterator[Finding]:
         )
     for scope in scopes:
         known = {str(host) for one in maps(spec(scope).get("egress")) for host in as_list(one.get("hosts"))}
-        if not known <= {"./*", f"{plan.root_namespace}/*"}:
+        if not known <= {"./*", f"{plan.joined.root_namespace}/*"}:
             yield broken("sidecar-scope", scope, f"makes every sidecar know {', '.join(sorted(known))}")
         if as_map(spec(scope).get("outboundTrafficPolicy")).get("mode") != "REGISTRY_ONLY":
             yield broken(

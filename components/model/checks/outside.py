@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from itertools import combinations
 
-from components.model import access, istio
+from components.model import access, istio, joining
 from components.model.catalogue import CATALOGUE, MAIL, SQL, Need, Service
 from components.model.checks.registry import Asked, settings_check
 from components.model.explain import key_path
 from components.model.findings import Finding
-from components.model.settings import EgressHost, ExistingMesh, LocalCluster, Settings
+from components.model.settings import EgressHost, LocalCluster, Settings
 from components.model.traffic import ShadowQueue
 
 # Where Kubernetes itself and what it needs are, whoever installed the rest.
@@ -27,10 +27,9 @@ KUBERNETES_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lea
 def namespace_taken(asked: Asked) -> Iterator[Finding]:
     settings = asked.settings
     taken = {*KUBERNETES_NAMESPACES, access.KEDA_NAMESPACE}
-    if isinstance(settings.mesh, ExistingMesh):
-        taken |= {settings.mesh.root_namespace, settings.mesh.gateway.namespace}
-    else:
-        taken |= {istio.ROOT_NAMESPACE, istio.GATEWAY_NAMESPACE}
+    taken |= {istio.ROOT_NAMESPACE, istio.GATEWAY_NAMESPACE}
+    if mesh := joining.joining(settings):
+        taken |= {mesh.root_namespace, mesh.gateway_namespace}
     if settings.namespace in taken:
         text = "belongs to the cluster or the mesh; valid: one of its own, e.g. pitstop"
         yield Finding("namespace-taken", key_path(("namespace",)), text, settings.namespace)
