@@ -67,6 +67,14 @@ def preview(env: Env = "local") -> None:
     environment.preview(env)
 
 
+@app.command("diff-env")
+def diff_env(a: str, b: str) -> None:
+    """Show how two environments differ, key by key."""
+    from ops import differences
+
+    differences.show(a, b)
+
+
 @app.command()
 def measure(
     env: Env = "local",
