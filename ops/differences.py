@@ -61,7 +61,7 @@ def _data(settings: Settings) -> object:
 def _between(path: str, left: object, right: object) -> Iterator[Difference]:
     if left == right:
         return
-    if isinstance(left, Mapping) and isinstance(right, Mapping) and _comparable(left, right):
+    if isinstance(left, Mapping) and isinstance(right, Mapping):
         for key in dict.fromkeys((*left, *right)):
             place = f"{path}.{key}" if path else str(key)
             yield from _between(place, left.get(key), right.get(key))
@@ -70,11 +70,6 @@ def _between(path: str, left: object, right: object) -> Iterator[Difference]:
             yield from _between(f"{path}[{number}]", _at(left, number), _at(right, number))
     else:
         yield Difference(path, _text(left), _text(right))
-
-
-def _comparable(left: Mapping[str, object], right: Mapping[str, object]) -> bool:
-    """Two of a kind: key by key, two clusters of different kinds have nothing in common."""
-    return left.get("kind") == right.get("kind")
 
 
 def _of_maps(items: list[object]) -> bool:

@@ -26,9 +26,11 @@ def test_a_default_that_is_written_out_does_not_differ() -> None:
     ]
 
 
-def test_kinds_are_compared_whole_and_like_with_like_by_key() -> None:
-    (row,) = between({}, {"cluster": {"kind": "kubeconfig", "context": "aks"}})
-    assert (row.path, row.left) == ("cluster", '{"kind": "local"}')
+def test_maps_are_compared_by_key_whatever_their_kind() -> None:
+    kind, path, context = between({}, {"cluster": {"kind": "kubeconfig", "context": "aks"}})
+    assert kind == Difference("cluster.kind", "local", "kubeconfig")
+    assert (path.path, path.left) == ("cluster.path", "")
+    assert context == Difference("cluster.context", "", "aks")
     weights = "services.customermanagementapi.traffic"
     rows = between({}, {weights: [{"kind": "split", "weights": {"v1": 90, "v2": 10}}]})
     assert [one.path for one in rows] == [f"{weights}[0].weights.v1", f"{weights}[0].weights.v2"]
