@@ -67,6 +67,14 @@ def preview(env: Env = "local") -> None:
     environment.preview(env)
 
 
+@app.command()
+def pin(env: Env = "prod") -> None:
+    """Note the digest of every image in the stack file."""
+    from ops import pin as pinning
+
+    pinning.pin(env)
+
+
 @app.command("diff-env")
 def diff_env(a: str, b: str) -> None:
     """Show how two environments differ, key by key."""

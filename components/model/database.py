@@ -93,7 +93,8 @@ def _job(settings: Settings, text: str, secrets: list[str]) -> Manifest:
     server = CATALOGUE[SQL.service]
     own = settings.services[SQL.service].versions
     version = first_version(own)
-    image = own[version].image or naming.image(server.name, version, settings.images, server.image)
+    tagged = own[version].image or naming.image(server.name, version, settings.images, server.image)
+    image = settings.pinned(tagged)
     name = f"{DATABASE_INIT}-{digest(text, image, *secrets)}"
     template: Document = {
         "metadata": {"labels": {**labels(DATABASE_INIT), naming.IDENTITY_LABEL: DATABASE_INIT}},

@@ -267,7 +267,7 @@ def security(privileged_ports: bool = False) -> Document:
 def _await_broker(settings: Settings) -> Document:
     return {
         "name": "await-rabbitmq",
-        "image": naming.waiting_image(settings.images),
+        "image": settings.pinned(naming.waiting_image(settings.images)),
         "imagePullPolicy": "IfNotPresent",
         "command": ["sh", "-c", AWAIT_BROKER],
         "resources": resources(Size("10m", "16Mi", "32Mi")),
@@ -301,7 +301,7 @@ def _container(service: Service, one: Running, settings: Settings) -> Document:
     source = naming.image(service.name, one.version, settings.images, service.image)
     container: Document = {
         "name": service.name,
-        "image": one.own.image or source,
+        "image": settings.pinned(one.own.image or source),
         "imagePullPolicy": "IfNotPresent",
         "env": _env(service, one),
         "resources": resources(size(service, settings), one.own.resources, _on_node(service, settings)),

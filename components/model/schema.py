@@ -42,6 +42,7 @@ FIELDS: Mapping[type[BaseModel], Mapping[str, str]] = {
         "namespace": "The namespace everything of this environment is in; it belongs to this stack.",
         "cluster": "Where the environment is: the cluster this project brings up, or one that is there.",
         "mesh": "Whose Istio: installed by this stack (helm), there already (existing), or none.",
+        "pins": "The digest each image's tag stands for; make pin writes it.",
         "images": "Where images come from: standin, upstream, or a registry such as ghcr.io/acme/pitstop.",
         "egress": "What services may call outside of the mesh; everything else outside is refused.",
         "services": "The services of this environment; what one needs to start must be there too.",

@@ -14,6 +14,7 @@ from components.model.types import (
     DnsLabel,
     EnvironmentName,
     HostName,
+    ImageDigest,
     ImageReference,
     ImageSource,
     LabelKey,
@@ -408,6 +409,7 @@ class Settings(Model):
     cluster: Cluster
     mesh: Mesh
     images: ImageSource = "standin"
+    pins: dict[ImageReference, ImageDigest] = Field(default_factory=dict)
     ingress: Ingress = Ingress()
     egress: Annotated[tuple[EgressHost, ...], Field(strict=False)] = ()
     storage: Storage = Storage()
@@ -419,6 +421,11 @@ class Settings(Model):
     def meshed(self) -> bool:
         """Whether pods have sidecars."""
         return not isinstance(self.mesh, NoMesh)
+
+    def pinned(self, image: str) -> str:
+        """An image by its digest, where that is known: a tag may be moved, a digest may not."""
+        digest = self.pins.get(image)
+        return f"{image}@{digest}" if digest else image
 
     def asked(self) -> dict[str, dict[str, int]]:
         """For each HTTP service with more than one version, the share of each in percent."""

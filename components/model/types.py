@@ -30,6 +30,7 @@ _IMAGE = re.compile(
     r"(?=[^/]*[.:][^/]*/|localhost/)"  # a registry has a dot or a port in its name
     rf"{_REGISTRY}(:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?(@sha256:[0-9a-f]{{64}})?"
 )
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _IMAGES = re.compile(_REGISTRY)
 
 
@@ -225,6 +226,9 @@ ImageReference = Annotated[
             _IMAGE, "must be an image with its registry, e.g. ghcr.io/acme/webapp:1.0 (or @sha256:...)", 255
         )
     ),
+]
+ImageDigest = Annotated[
+    str, AfterValidator(Matching(_DIGEST, "must be sha256: and 64 digits, as make pin writes it", 71))
 ]
 Cpu = Annotated[
     str,
