@@ -18,7 +18,7 @@ REJECTED: dict[str, Case] = {
         {"namespac": "x"},
         (
             'pitstop:namespac = "x": unknown key; did you mean namespace? '
-            "valid: namespace, cluster, mesh, images, ingress, egress, storage, quota, guardrails, services"
+            "valid: namespace, cluster, mesh, images, pins, ingress, egress, storage, quota, guardrails, services"
         ),
     ),
     "unknown key of a service": (
