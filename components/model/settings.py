@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from components.model.azure.settings import AksCluster, AzureSettings
 from components.model.catalogue import CATALOGUE, Kind, ServiceName
 from components.model.traffic import BlueGreen, TrafficPolicy, WeightedSplit, WorkerRelease
 from components.model.types import (
@@ -48,7 +49,7 @@ class KubeconfigCluster(Model):
     context: str
 
 
-Cluster = Annotated[LocalCluster | KubeconfigCluster, Field(discriminator="kind")]
+Cluster = Annotated[LocalCluster | KubeconfigCluster | AksCluster, Field(discriminator="kind")]
 
 
 class GatewayService(Model):
@@ -407,6 +408,7 @@ class Settings(Model):
 
     namespace: DnsLabel
     cluster: Cluster
+    azure: AzureSettings | None = None
     mesh: Mesh
     images: ImageSource = "standin"
     pins: dict[ImageReference, ImageDigest] = Field(default_factory=dict)

@@ -145,7 +145,7 @@ def _number_as_text(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _bounded(low: int, high: int, example: int) -> BeforeValidator:
+def bounded(low: int, high: int, example: int) -> BeforeValidator:
     def check(value: object) -> object:
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             raise invalid(f"must be a whole number from {low} to {high}, e.g. {example}")
@@ -154,7 +154,7 @@ def _bounded(low: int, high: int, example: int) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-def _schema_of_whole(low: int, high: int) -> WithJsonSchema:
+def schema_of_whole(low: int, high: int) -> WithJsonSchema:
     return WithJsonSchema({"type": "integer", "minimum": low, "maximum": high})
 
 
@@ -242,18 +242,18 @@ Percent = Annotated[
     BeforeValidator(_percent),
     WithJsonSchema({"type": "number", "minimum": 0.0001, "maximum": 100}),
 ]
-Weight = Annotated[int, _bounded(0, 100, 75), _schema_of_whole(0, 100)]  # percent of the requests
+Weight = Annotated[int, bounded(0, 100, 75), schema_of_whole(0, 100)]  # percent of the requests
 # What `az aks mesh get-revisions` lists.
 AddonRevision = Annotated[
     str, AfterValidator(Matching(_ADDON, "must be a revision of the AKS add-on, e.g. asm-1-27", 9))
 ]
-NodePort = Annotated[int, _bounded(30000, 32767, 30080), _schema_of_whole(30000, 32767)]  # Kubernetes' range
-PortNumber = Annotated[int, _bounded(1, 65535, 443), _schema_of_whole(1, 65535)]
-Replicas = Annotated[int, _bounded(1, 50, 2), _schema_of_whole(1, 50)]
-Count = Annotated[int, _bounded(1, 100_000, 100), _schema_of_whole(1, 100_000)]
-Attempts = Annotated[int, _bounded(1, 10, 2), _schema_of_whole(1, 10)]  # tries after the first one
-Status = Annotated[int, _bounded(400, 599, 503), _schema_of_whole(400, 599)]  # an answer that is an error
-WholePercent = Annotated[int, _bounded(1, 100, 50), _schema_of_whole(1, 100)]
+NodePort = Annotated[int, bounded(30000, 32767, 30080), schema_of_whole(30000, 32767)]  # Kubernetes' range
+PortNumber = Annotated[int, bounded(1, 65535, 443), schema_of_whole(1, 65535)]
+Replicas = Annotated[int, bounded(1, 50, 2), schema_of_whole(1, 50)]
+Count = Annotated[int, bounded(1, 100_000, 100), schema_of_whole(1, 100_000)]
+Attempts = Annotated[int, bounded(1, 10, 2), schema_of_whole(1, 10)]  # tries after the first one
+Status = Annotated[int, bounded(400, 599, 503), schema_of_whole(400, 599)]  # an answer that is an error
+WholePercent = Annotated[int, bounded(1, 100, 50), schema_of_whole(1, 100)]
 ServiceType = Literal["ClusterIP", "NodePort", "LoadBalancer"]
 Method = Literal["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
 SAFE_METHODS: frozenset[Method] = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110, section 9.2.1

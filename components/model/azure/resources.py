@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from components.model.manifests import Json
+from components.model.azure import names
+from components.model.azure.settings import AzureSettings
+from components.model.manifests import Document, Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +25,17 @@ class AzureResource:
     retain: bool = False  # stays when the stack goes
     ignore: tuple[str, ...] = ()  # properties Azure changes by itself, e.g. an autoscaled count
     secret_outputs: tuple[str, ...] = ()
+
+
+def placed(azure: AzureSettings) -> Document:
+    """Where a resource is and what is written on it."""
+    return {
+        "resourceGroupName": names.physical("group", azure),
+        "location": azure.location,
+        "tags": tags(azure),
+    }
+
+
+def tags(azure: AzureSettings) -> Document:
+    """What is written on everything that can be written on."""
+    return dict(sorted({"application": names.APP, "environment": azure.name, **azure.tags}.items()))

@@ -1,0 +1,116 @@
+"""The resource group, the virtual network with its subnets, and the way out."""
+
+from collections.abc import Iterator
+
+from components.model.azure import names
+from components.model.azure.resources import AzureResource, placed, tags
+from components.model.azure.settings import AzureSettings, NatOutbound, RoutedOutbound
+from components.model.manifests import Document, Json
+
+PART = "network"
+
+
+def group(azure: AzureSettings) -> AzureResource:
+    """What everything of the environment is in."""
+    inputs: Document = {
+        "resourceGroupName": names.physical("group", azure),
+        "location": azure.location,
+        "tags": tags(azure),
+    }
+    return AzureResource("group", "resources:ResourceGroup", PART, inputs, protect=azure.protect)
+
+
+def resources(azure: AzureSettings) -> Iterator[AzureResource]:
+    """The network, in the order it is made. Subnets of one network are changed one after another."""
+    yield from _outbound(azure)
+    yield AzureResource(
+        "network",
+        "network:VirtualNetwork",
+        PART,
+        {
+            **placed(azure),
+            "virtualNetworkName": names.physical("network", azure),
+            "addressSpace": {"addressPrefixes": [azure.network.range]},
+        },
+    )
+    out = azure.network.outbound
+    nodes: Document = {}
+    before = ["network"]
+    if isinstance(out, NatOutbound):
+        nodes["natGateway"] = {"id": _id(azure, "natGateways", "outbound")}
+        before.append("outbound")
+    if isinstance(out, RoutedOutbound):
+        nodes["routeTable"] = {"id": _id(azure, "routeTables", "routes")}
+        before.append("routes")
+    yield _subnet(azure, "nodes", azure.network.nodes, nodes, before)
+    endpoints: Document = {"privateEndpointNetworkPolicies": "Enabled"}
+    yield _subnet(azure, "endpoints", azure.network.endpoints, endpoints, ["network", "nodes"])
+
+
+def subnet_id(azure: AzureSettings, name: str) -> str:
+    """The id of a subnet, known before it is there."""
+    return f"{_id(azure, 'virtualNetworks', 'network')}/subnets/{name}"
+
+
+def network_id(azure: AzureSettings) -> str:
+    """The id of the virtual network."""
+    return _id(azure, "virtualNetworks", "network")
+
+
+def _id(azure: AzureSettings, kind: str, name: str) -> str:
+    return names.resource_id(azure, f"Microsoft.Network/{kind}", names.physical(name, azure))
+
+
+def _subnet(
+    azure: AzureSettings, name: str, addresses: str, more: Document, before: list[str]
+) -> AzureResource:
+    inputs: Document = {
+        "resourceGroupName": names.physical("group", azure),
+        "virtualNetworkName": names.physical("network", azure),
+        "subnetName": name,
+        "addressPrefix": addresses,
+        # Nothing gets out by an address nobody asked for.
+        "defaultOutboundAccess": False,
+        **more,
+    }
+    return AzureResource(name, "network:Subnet", PART, inputs, tuple(before))
+
+
+def _outbound(azure: AzureSettings) -> Iterator[AzureResource]:
+    out = azure.network.outbound
+    if isinstance(out, NatOutbound):
+        address: Document = {
+            **placed(azure),
+            "publicIpAddressName": names.physical("address", azure),
+            "sku": {"name": "Standard", "tier": "Regional"},
+            "publicIPAllocationMethod": "Static",
+            "publicIPAddressVersion": "IPv4",
+        }
+        yield AzureResource("address", "network:PublicIPAddress", PART, address)
+        gateway: Document = {
+            **placed(azure),
+            "natGatewayName": names.physical("outbound", azure),
+            "sku": {"name": "Standard"},
+            "idleTimeoutInMinutes": out.idle_minutes,
+            "publicIpAddresses": [{"id": _id(azure, "publicIPAddresses", "address")}],
+        }
+        yield AzureResource("outbound", "network:NatGateway", PART, gateway, ("address",))
+    if isinstance(out, RoutedOutbound):
+        everything: Json = {
+            "name": "everything",
+            "addressPrefix": "0.0.0.0/0",
+            "nextHopType": "VirtualAppliance",
+            "nextHopIpAddress": out.next_hop,
+        }
+        routes: Document = {
+            **placed(azure),
+            "routeTableName": names.physical("routes", azure),
+            "disableBgpRoutePropagation": True,
+            "routes": [everything],
+        }
+        yield AzureResource("routes", "network:RouteTable", PART, routes)
+
+
+def route_table_id(azure: AzureSettings) -> str:
+    """The id of the table that leads everything to the firewall."""
+    return _id(azure, "routeTables", "routes")
