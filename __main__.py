@@ -2,6 +2,7 @@
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pulumi
 
@@ -18,21 +19,24 @@ def main() -> None:
     plan = plan_for(settings, around.owner)
     secrets = config.secrets(plan.secrets_needed())
     charts = around.charts_for(plan)
-    target = kubeconfig.target(settings.cluster, os.environ)
+    target = kubeconfig.known(settings.cluster, os.environ, plan.azure.cluster_id if plan.azure else "")
+    check = partial(preflight.check, plan, around.owner)
     with ThreadPoolExecutor(max_workers=1) as meanwhile:
-        checked = meanwhile.submit(preflight.check, plan, around.owner, target)
+        checked = meanwhile.submit(check, target) if target else None
         # The SDK takes as long to import as the cluster to answer.
-        from components.cluster import provider
+        from components.cluster import stand
         from components.environment import register_environment
 
-        checked.result()
+        if checked:
+            checked.result()
 
     for note in plan.notes():
         pulumi.log.info(note)
-    register_environment(plan, secrets, charts, provider(target))
+    ground = stand(plan, target, check, secrets)
+    register_environment(plan, secrets, charts, ground)
 
     pulumi.export("namespace", plan.namespace.name)
-    pulumi.export("cluster", target.identity)
+    pulumi.export("cluster", ground.identity)
     pulumi.export("asked", {name: dict(shares) for name, shares in plan.asked.items()})
     pulumi.export("versions", plan.versions())
     pulumi.export("entries", plan.entry_points())

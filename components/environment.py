@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pulumi
 
+from components.cluster import Cluster
 from components.config import Secrets
 from components.mesh import Mesh
 from components.model.plan import Plan
@@ -12,11 +13,9 @@ from components.routing import Entry, Routing
 from components.workloads import workloads
 
 
-def register_environment(
-    plan: Plan, secrets: Secrets, charts: Path, provider: pulumi.ProviderResource
-) -> None:
+def register_environment(plan: Plan, secrets: Secrets, charts: Path, cluster: Cluster) -> None:
     """Registers everything of a plan through one provider."""
-    opts = pulumi.ResourceOptions(provider=provider)
+    opts = pulumi.ResourceOptions(provider=cluster.provider)
     mesh = Mesh("mesh", plan=plan.mesh, charts=charts, opts=opts) if plan.mesh else None
     namespace = register(plan.namespace, opts)
     # Named on every object and not only on their parents: the order of removal follows from it.

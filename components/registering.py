@@ -12,9 +12,14 @@ from importlib.metadata import version
 
 import pulumi
 
+from components.model import outputs
 from components.model.manifests import Manifest, SecretTemplate
+from components.model.outputs import Place
 
 Inputs = Mapping[str, object]
+# What belongs in the places of a plan's texts.
+Known = Mapping[Place, "pulumi.Input[object]"]
+NOTHING: Known = {}
 
 PROVIDER_VERSION = version("pulumi-kubernetes")  # looked up once: it reads the package's files
 
@@ -44,9 +49,37 @@ def kubernetes(kind: str, name: str, inputs: Inputs, opts: pulumi.ResourceOption
     )
 
 
-def register(manifest: Manifest, opts: pulumi.ResourceOptions) -> pulumi.Resource:
-    """One object of the plan."""
-    return kubernetes(_token(manifest.api_version, manifest.kind), manifest.key, manifest.document(), opts)
+def register(manifest: Manifest, opts: pulumi.ResourceOptions, known: Known = NOTHING) -> pulumi.Resource:
+    """One object of the plan, with its places filled."""
+    fitting = {place: value for place, value in known.items() if place.kind != "secret"}
+    document = fill(manifest.document(), fitting) if fitting else manifest.document()
+    return kubernetes(_token(manifest.api_version, manifest.kind), manifest.key, document, opts)
+
+
+def fill(document: Inputs, known: Known) -> dict[str, object]:
+    """The document with what is known in its places; places that nothing is known for stay texts.
+
+    It keeps its shape: only a text with a place becomes an output, and only when what belongs there is one.
+    """
+    return {key: _filled(value, known) for key, value in document.items()}
+
+
+def _filled(value: object, known: Known) -> object:
+    if isinstance(value, Mapping):
+        return fill(value, known)
+    if isinstance(value, list | tuple):
+        return [_filled(item, known) for item in value]
+    if not isinstance(value, str) or "${" not in value:
+        return value
+    found = {place: known[place] for place in outputs.places(value) if place in known}
+    if not found:
+        return value
+    later = {str(place): value for place, value in found.items() if isinstance(value, pulumi.Output)}
+    if not later:
+        return outputs.filled(value, found)
+    return pulumi.Output.all(**later).apply(
+        lambda made: outputs.filled(value, {place: made.get(str(place), found[place]) for place in found})
+    )
 
 
 def register_secret(

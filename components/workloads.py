@@ -73,7 +73,7 @@ def workloads(
     ready: dict[str, Sequence[pulumi.Resource]] = {}
     for load in plan.workloads:
         if plan.database and DATABASE_INIT in load.after and DATABASE_INIT not in ready:
-            server = ground.after(ready["sqlserver"])
+            server = ground.after(ready.get("sqlserver", ()))
             made = Database(DATABASE_INIT, plan=plan.database, secrets=secrets, ground=server, opts=opts)
             ready[DATABASE_INIT] = made.ready
         needed = ground.after(resource for name in load.after for resource in ready[name])

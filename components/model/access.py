@@ -14,6 +14,7 @@ from components.model.manifests import Document, Json, Manifest, digest, labels
 from components.model.naming import DATABASE_INIT, IDENTITY_LABEL
 from components.model.routes import NETWORKING, SECURITY
 from components.model.settings import EgressHost, ServiceSettings, Settings
+from components.model.sql import outside, server
 from components.model.traffic import Access, ShadowQueue
 
 POLICY = "networking.k8s.io/v1"
@@ -86,7 +87,7 @@ def _mesh(settings: Settings, known: Iterable[Edge], mesh: Joining) -> Iterator[
         if service.ports:
             gateway = dict(mesh.caller) if service.public else None
             yield _authorization(settings, service, own, to.get(name, ()), gateway)
-    for entry in settings.egress:
+    for entry in outside(settings):
         yield _service_entry(entry, settings.namespace)
     if scaled_by_queue(settings):
         yield _plain_management(settings.namespace)
@@ -216,6 +217,8 @@ def _network(settings: Settings, known: Iterable[Edge], mesh: Joining | None) ->
     known = tuple(known)
     yield _for_everybody(settings.namespace, mesh)
     callers = {edge.caller for edge in known}
+    if not server(settings).inside and outside(settings) != settings.egress:
+        callers.add(DATABASE_INIT)
     ends: dict[str, list[Edge]] = {name: [] for name in sorted(set(settings.services) | callers)}
     for edge in known:
         ends[edge.caller].append(edge)
@@ -275,9 +278,11 @@ def _egress(settings: Settings, name: str, known: Iterable[Edge]) -> Iterator[Js
     for edge in known:
         if edge.caller == name:
             yield {"to": [_pods({IDENTITY_LABEL: edge.service})], "ports": _tcp(edge.port.target)}
-    for entry in settings.egress:
+    for entry in outside(settings):
         if name in entry.callers:
             yield {"ports": _tcp(entry.port)}  # its address is its owner's to change
+    if name == DATABASE_INIT and not server(settings).inside:
+        yield {"ports": _tcp(server(settings).port)}
     for port in _shadow_ports(settings, name):
         yield {"ports": _tcp(port)}
 

@@ -4,11 +4,11 @@ Services that find their database do not make it themselves, which would take an
 Everything here can be run again: what is there stays.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from components.model import naming, pods
-from components.model.catalogue import CATALOGUE, SQL, Secret, Service
+from components.model.catalogue import CATALOGUE, SQL, Login, Secret, Service
 from components.model.manifests import (
     Document,
     Json,
@@ -21,6 +21,7 @@ from components.model.manifests import (
 )
 from components.model.naming import DATABASE_INIT
 from components.model.settings import Settings
+from components.model.sql import SqlServer, server
 from components.model.types import first_version
 
 SCRIPT = "init.sql"
@@ -46,22 +47,69 @@ class DatabasePlan:
 def database_plan(settings: Settings) -> DatabasePlan | None:
     """What prepares SQL Server for the services of an environment; None where none has a database."""
     clients = [CATALOGUE[name] for name in sorted(settings.services) if CATALOGUE[name].login is not None]
-    if not clients or SQL.service not in settings.services:
+    there = server(settings)
+    if not clients or (there.inside and SQL.service not in settings.services):
         return None
-    here, text = settings.namespace, script(clients)
+    here, scripts = settings.namespace, azure_scripts(clients) if there.azure else {"": script(clients)}
     texts = {str(Secret.SQL): f"{{{Secret.SQL}}}"}
     texts |= {str(one.login.secret): f"{{{one.login.secret}}}" for one in clients if one.login}
+    files = {_file(database): text for database, text in scripts.items()}
     return DatabasePlan(
         service_account(DATABASE_INIT, here),
-        config_map(DATABASE_INIT, here, {SCRIPT: text}, DATABASE_INIT),
+        config_map(DATABASE_INIT, here, files, DATABASE_INIT),
         SecretTemplate(DATABASE_INIT, DATABASE_INIT, here, labels(DATABASE_INIT), texts),
-        _job(settings, text, sorted(texts)),
+        _job(settings, scripts, sorted(texts)),
     )
+
+
+def _file(database: str) -> str:
+    return f"{database}.sql" if database else SCRIPT
 
 
 def script(clients: Iterable[Service]) -> str:
     """Transact-SQL for sqlcmd, which puts the values of environment variables in place of `$(name)`."""
-    return "\n".join(f"{batch}\nGO" for batch in _batches(tuple(clients))) + "\n"
+    return _batched(_batches(tuple(clients)))
+
+
+def azure_scripts(clients: Iterable[Service]) -> dict[str, str]:
+    """The same for Azure SQL, whose connections stay in one database: a script for each, `master` first.
+
+    The databases are there already. Services look for their own in `master`, so their logins have a user
+    there too, which may see what databases there are.
+    Source: https://learn.microsoft.com/azure/azure-sql/database/logins-create-manage
+    """
+    clients = tuple(clients)
+    scripts: dict[str, list[str]] = {"master": []}
+    for one in clients:
+        if one.login:
+            scripts["master"] += [_azure_login(one.login), _user(one.login)]
+            member = f"ALTER SERVER ROLE [##MS_DefinitionReader##] ADD MEMBER [{one.login.name}];"
+            scripts["master"].append(member)
+    for one in clients:
+        for database in one.connections.values():
+            if one.login:
+                scripts.setdefault(database.name, []).append(_user(one.login, ROLES[database.rights]))
+    return {name: _batched(batches) for name, batches in scripts.items()}
+
+
+def _azure_login(login: Login) -> str:
+    """A login is made by a batch of its own there, which a text that is run is."""
+    made = f"CREATE LOGIN [{login.name}] WITH PASSWORD = ''$({login.secret})''"
+    return (
+        f"IF NOT EXISTS (SELECT 1 FROM sys.sql_logins WHERE name = N'{login.name}') EXEC (N'{made}');\n"  # noqa: S608 - from the catalogue
+        f"ELSE EXEC (N'{made.replace('CREATE', 'ALTER', 1)}');"
+    )
+
+
+def _user(login: Login, roles: Iterable[str] = ()) -> str:
+    name = login.name
+    grants = [f"ALTER ROLE [{role}] ADD MEMBER [{name}];" for role in roles]
+    made = f"IF DATABASE_PRINCIPAL_ID(N'{name}') IS NULL CREATE USER [{name}] FOR LOGIN [{name}];"
+    return "\n".join((made, *grants))
+
+
+def _batched(batches: Iterable[str]) -> str:
+    return "\n".join(f"{batch}\nGO" for batch in batches) + "\n"
 
 
 def _batches(clients: tuple[Service, ...]) -> Iterator[str]:
@@ -78,24 +126,16 @@ def _batches(clients: tuple[Service, ...]) -> Iterator[str]:
     for one in clients:
         for database in one.connections.values():
             assert one.login is not None  # noqa: S101 - clients are the services with a login
-            login = one.login.name
-            grants = "\n".join(
-                f"ALTER ROLE [{role}] ADD MEMBER [{login}];" for role in ROLES[database.rights]
-            )
             yield f"USE [{database.name}];"
-            yield (
-                f"IF DATABASE_PRINCIPAL_ID(N'{login}') IS NULL CREATE USER [{login}] FOR LOGIN [{login}];\n"
-                f"{grants}"
-            )
+            yield _user(one.login, ROLES[database.rights])
 
 
-def _job(settings: Settings, text: str, secrets: list[str]) -> Manifest:
-    server = CATALOGUE[SQL.service]
-    own = settings.services[SQL.service].versions
-    version = first_version(own)
-    tagged = own[version].image or naming.image(server.name, version, settings.images, server.image)
-    image = settings.pinned(tagged)
-    name = f"{DATABASE_INIT}-{digest(text, image, *secrets)}"
+def _job(settings: Settings, scripts: Mapping[str, str], secrets: list[str]) -> Manifest:
+    image = _client_image(settings)
+    there = server(settings)
+    name = f"{DATABASE_INIT}-{digest(*scripts.values(), image, there.address, *secrets)}"
+    *first, last = (_container(image, there, database, secrets) for database in scripts)
+    before: Document = {"initContainers": [*first]} if first else {}
     template: Document = {
         "metadata": {"labels": {**labels(DATABASE_INIT), naming.IDENTITY_LABEL: DATABASE_INIT}},
         "spec": {
@@ -104,7 +144,8 @@ def _job(settings: Settings, text: str, secrets: list[str]) -> Manifest:
             "enableServiceLinks": False,
             "restartPolicy": "OnFailure",
             "securityContext": pods.security(),
-            "containers": [_container(image, server.name, secrets)],
+            **before,
+            "containers": [last],
             "volumes": [
                 {"name": "tmp", "emptyDir": {"sizeLimit": "16Mi"}},
                 {"name": "script", "configMap": {"name": DATABASE_INIT}},
@@ -117,19 +158,31 @@ def _job(settings: Settings, text: str, secrets: list[str]) -> Manifest:
     )
 
 
-def _container(image: str, server: str, secrets: list[str]) -> Document:
+def _client_image(settings: Settings) -> str:
+    """SQL Server's own image has its client; with the server elsewhere, nothing else of it runs."""
+    known = CATALOGUE[SQL.service]
+    own = settings.services[SQL.service].versions if SQL.service in settings.services else {}
+    version = first_version(own) if own else "v1"
+    chosen = own[version].image if own else None
+    return settings.pinned(chosen or naming.image(known.name, version, settings.image_source, known.image))
+
+
+def _container(image: str, there: SqlServer, database: str, secrets: list[str]) -> Document:
     def variable(name: str, key: str) -> Document:
         return {"name": name, "valueFrom": {"secretKeyRef": {"name": DATABASE_INIT, "key": key}}}
 
     env: list[Json] = [variable("SQLCMDPASSWORD", Secret.SQL)]
     env += [variable(name, name) for name in secrets if name != Secret.SQL]
+    # -b: an error of SQL is an error of the job. -C: the server's certificate is its own.
+    options: list[Json] = ["-b"] if there.proven else ["-C", "-b"]
+    options += ["-S", there.address, "-U", there.administrator, "-l", "60"]
+    options += [*(("-d", database) if database else ()), "-i", f"/sql/{_file(database)}"]
     return {
-        "name": DATABASE_INIT,
+        "name": database.lower() or DATABASE_INIT,
         "image": image,
         "imagePullPolicy": "IfNotPresent",
-        # -b: an error of SQL is an error of the job. -C: the server's certificate is its own.
         "command": ["/opt/mssql-tools18/bin/sqlcmd"],
-        "args": ["-C", "-b", "-S", server, "-U", "sa", "-l", "60", "-i", f"/sql/{SCRIPT}"],
+        "args": options,
         "env": env,
         "resources": pods.resources(pods.SMALL_JOB),
         "securityContext": pods.HARDENED,

@@ -3,13 +3,15 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from components.model import access, database, joining, manifests, naming, pods, routes, scaling
+from components.model import access, database, joining, manifests, naming, pods, routes, scaling, sql
 from components.model.access import AccessPlan
+from components.model.azure.plan import AzurePlan, azure_plan
 from components.model.catalogue import CATALOGUE, Kind, Need, Secret, Service
 from components.model.database import DatabasePlan
 from components.model.istio import MeshPlan
 from components.model.joining import Joining
 from components.model.manifests import Document, Manifest, SecretTemplate
+from components.model.outputs import Place, places
 from components.model.settings import ConfiguredTls, NoMesh, ServiceSettings, Settings
 from components.model.traffic import BlueGreen
 from components.model.types import first_version
@@ -73,6 +75,7 @@ class Plan:
     entries: tuple[EntryPlan, ...]
     asked: Mapping[str, Mapping[str, int]]  # percent for each version, of services that have several
     retain: bool  # claims outlive the stack
+    azure: AzurePlan | None  # what the cluster itself stands on, where this stack makes it
     max_weight_step: int  # percent that a version's share may change by in one update
 
     @property
@@ -119,7 +122,13 @@ class Plan:
 
     def secrets_needed(self) -> tuple[str, ...]:
         """The secret values this environment cannot do without."""
-        return tuple(sorted({name for one in self.secrets() for name in one.values_needed()}))
+        texts = {name for one in self.secrets() for name in one.values_needed()}
+        return tuple(sorted(texts | set(self.azure.secrets_needed() if self.azure else ())))
+
+    def places(self) -> tuple[Place, ...]:
+        """Every place in the plan's texts, each once."""
+        found = {place for one in self.objects() for place in places(one.body)}
+        return tuple(sorted(found | set(self.azure.places() if self.azure else ())))
 
     def objects(self) -> Iterator[Manifest]:
         """Every plain object, in the order they can be applied. Secrets and releases are not among them."""
@@ -170,6 +179,7 @@ def build(settings: Settings, owner: str) -> Plan:
         workloads=tuple(_workload(service, settings, prepared) for service in _in_order(running)),
         routes=tuple(_route(service, settings) for service in routed),
         entries=tuple(_entry(service, settings, joined) for service in routed if service.public and joined),
+        azure=azure_plan(settings),
         asked=settings.asked(),
         retain=settings.storage.retain,
         max_weight_step=settings.guardrails.max_weight_step,
@@ -178,7 +188,7 @@ def build(settings: Settings, owner: str) -> Plan:
 
 def _workload(service: Service, settings: Settings, prepared: DatabasePlan | None) -> WorkloadPlan:
     here, own = settings.namespace, settings.services[service.name]
-    versions = pods.running(service, own)
+    versions = pods.running(service, own, sql.server(settings))
     after = [need.service for need in hard_needs(service) if need.service in settings.services]
     if prepared and service.login:
         after.append(naming.DATABASE_INIT)

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from components.model import joining, naming
-from components.model.catalogue import BROKER, BROKER_USER, MAIL, SQL, Kind, Secret, Service, Size
+from components.model.catalogue import BROKER, BROKER_USER, MAIL, Kind, Secret, Service, Size
 from components.model.manifests import Document, Json, Manifest, SecretTemplate, config_map, digest, labels
 from components.model.settings import (
     Resources,
@@ -13,6 +13,7 @@ from components.model.settings import (
     Settings,
     VersionSettings,
 )
+from components.model.sql import IN_CLUSTER, SqlServer
 from components.model.traffic import OneOnly, PauseOld, ReplaceWorker, ShadowQueue, ShareQueue
 from components.model.types import first_version, mebibytes
 
@@ -45,7 +46,7 @@ class Running:
     own: VersionSettings
     replicas: int | None  # None: a scaler decides
     fixed: bool = False
-    sql_host: str = "sqlserver"
+    sql: SqlServer = IN_CLUSTER
     mail_host: str = "mailserver"
     queue: str = ""  # another than the service's own
     env: Mapping[str, str] = field(default_factory=dict)
@@ -57,8 +58,17 @@ class Running:
         return scaling.kind if scaling else ""
 
 
-def running(service: Service, own: ServiceSettings) -> tuple[Running, ...]:
-    """The versions that have a workload, as the service's kind and release strategy say."""
+def running(service: Service, own: ServiceSettings, server: SqlServer = IN_CLUSTER) -> tuple[Running, ...]:
+    """The versions that have a workload, as the service's kind and release strategy say.
+
+    `server` is where their databases are; a shadow may have one of its own.
+    """
+    return tuple(
+        replace(one, sql=server) if one.sql.inside else one for one in _running_versions(service, own)
+    )
+
+
+def _running_versions(service: Service, own: ServiceSettings) -> tuple[Running, ...]:
     release = own.release
     versions = dict(sorted(own.versions.items()))
     # Data belongs to the service: it stays where it is while versions follow one another.
@@ -74,7 +84,7 @@ def running(service: Service, own: ServiceSettings) -> tuple[Running, ...]:
             release.shadow,
             versions[release.shadow],
             _replicas(versions[release.shadow]),
-            sql_host=release.sql_host or "sqlserver",
+            sql=SqlServer(release.sql_host) if release.sql_host else IN_CLUSTER,
             mail_host=release.mail_host or "mailserver",
             queue=f"{service.queue}-{release.shadow}",
         )
@@ -114,11 +124,12 @@ def _secret_env(service: Service, one: Running) -> dict[str, tuple[str, str]]:
         name = f"{service.broker}__Password"
         found[name] = (name, f"{{{Secret.RABBITMQ}}}")
     if service.login:
-        suffix = "" if one.sql_host == SQL.service else f".{one.version}"
+        suffix = f".{one.version}" if one.queue else ""
         who = f"user id={service.login.name};password={{{service.login.secret}}}"
         for key, database in service.connections.items():
             name = f"ConnectionStrings__{key}"
-            where = f"server={one.sql_host};database={database.name};trustServerCertificate=true"
+            trusted = "encrypt=true" if one.sql.proven else "trustServerCertificate=true"
+            where = f"server={one.sql.address};database={database.name};{trusted}"
             found[name + suffix] = (name, f"{where};{who};")
     return found
 
@@ -267,7 +278,7 @@ def security(privileged_ports: bool = False) -> Document:
 def _await_broker(settings: Settings) -> Document:
     return {
         "name": "await-rabbitmq",
-        "image": settings.pinned(naming.waiting_image(settings.images)),
+        "image": settings.pinned(naming.waiting_image(settings.image_source)),
         "imagePullPolicy": "IfNotPresent",
         "command": ["sh", "-c", AWAIT_BROKER],
         "resources": resources(Size("10m", "16Mi", "32Mi")),
@@ -298,7 +309,7 @@ def _mounts(service: Service) -> list[Json]:
 
 def _container(service: Service, one: Running, settings: Settings) -> Document:
     hardened = {**HARDENED, "readOnlyRootFilesystem": not service.writes_anywhere}
-    source = naming.image(service.name, one.version, settings.images, service.image)
+    source = naming.image(service.name, one.version, settings.image_source, service.image)
     container: Document = {
         "name": service.name,
         "image": settings.pinned(one.own.image or source),

@@ -12,10 +12,12 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from components.model import settings, traffic
+from components.model.azure import settings as azure
+from components.model.azure import words
 from components.model.catalogue import CATALOGUE, Kind, Secret, Service, service_name
 from components.model.explain import PROJECT
 from components.model.manifests import Document
-from components.model.types import Cpu, Matching, image_source, regular_expression
+from components.model.types import IMAGE_WORDS, Cpu, Matching, image_source, regular_expression
 
 # The draft every editor knows; nothing here needs a newer one.
 DRAFT = "http://json-schema.org/draft-07/schema#"
@@ -38,12 +40,14 @@ USELESS: Mapping[Kind, tuple[str, ...]] = {
 }
 # A line for each key that the docstring of its own model does not explain.
 FIELDS: Mapping[type[BaseModel], Mapping[str, str]] = {
+    **words.FIELDS,
     settings.Settings: {
+        "azure": "What is around a managed cluster: subscription, network, registry, databases.",
         "namespace": "The namespace everything of this environment is in; it belongs to this stack.",
         "cluster": "Where the environment is: the cluster this project brings up, or one that is there.",
         "mesh": "Whose Istio: installed by this stack (helm), there already (existing), or none.",
         "pins": "The digest each image's tag stands for; make pin writes it.",
-        "images": "Where images come from: standin, upstream, or a registry such as ghcr.io/acme/pitstop.",
+        "images": "Where images come from: standin, upstream, own (azure.registry), or another registry.",
         "egress": "What services may call outside of the mesh; everything else outside is refused.",
         "services": "The services of this environment; what one needs to start must be there too.",
     },
@@ -111,6 +115,7 @@ FIELDS: Mapping[type[BaseModel], Mapping[str, str]] = {
         "pods": "How many pods there may be.",
     },
     settings.Guardrails: {
+        "production": "Whether real data is in it, which asks for more.",
         "faults": "Whether services may have fault policies.",
         "retryBudget": "Tries that one request of a user may become on its way through the call chain.",
         "maxWeightStep": "How many percent of the requests one update may move.",
@@ -316,7 +321,7 @@ def _form(check: object) -> JsonSchemaValue:
     if check is service_name:
         return {"enum": list(CATALOGUE)}
     if check is image_source:
-        return {"anyOf": [{"enum": ["standin", "upstream"]}, {"type": "string", "pattern": "[.:/]"}]}
+        return {"anyOf": [{"enum": [*IMAGE_WORDS]}, {"type": "string", "pattern": "[.:/]"}]}
     if check is regular_expression:
         return {"format": "regex"}
     if not isinstance(check, Matching):
@@ -350,9 +355,9 @@ def _of(definition: dict[str, Any]) -> dict[str, Any]:
 
 def _models() -> list[type[BaseModel]]:
     """Every model below the settings."""
-    everything = [*vars(settings).values(), *vars(traffic).values()]
+    everything = [*vars(settings).values(), *vars(traffic).values(), *vars(azure).values()]
     named = {one.__name__: one for one in everything if isinstance(one, type) and issubclass(one, BaseModel)}
-    left_out = {"Model", "BaseModel", "Settings", "Conditions"}
+    left_out = {"Model", "BaseModel", "Settings", "Conditions", "Pool"}
     return [model for name, model in named.items() if name not in left_out]
 
 

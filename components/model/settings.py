@@ -4,7 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from components.model.azure.settings import AksCluster, AzureSettings
+from components.model.azure.names import APP, registry_host
+from components.model.azure.settings import AksCluster, AzureSettings, Database, InClusterDatabase
 from components.model.catalogue import CATALOGUE, Kind, ServiceName
 from components.model.traffic import BlueGreen, TrafficPolicy, WeightedSplit, WorkerRelease
 from components.model.types import (
@@ -246,6 +247,7 @@ class Quota(Model):
 class Guardrails(Model):
     """What an environment does not allow, whatever a service asks for."""
 
+    production: bool = False  # there is real data in it
     faults: bool = True
     # Tries that one request of a user may become on its way through the call chain.
     retry_budget: Count = Field(default=20, alias="retryBudget")
@@ -418,6 +420,30 @@ class Settings(Model):
     quota: Quota | None = None
     guardrails: Guardrails = Guardrails()
     services: dict[ServiceName, ServiceSettings] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _around_a_managed_cluster(self) -> Self:
+        if isinstance(self.cluster, AksCluster) and self.azure is None:
+            raise invalid("required where cluster.kind is aks", "azure")
+        if self.azure is not None and not isinstance(self.cluster, AksCluster):
+            kind = self.cluster.kind
+            text = f"is what is around a managed cluster, and cluster.kind is {kind}; remove the key"
+            raise invalid(text, "azure")
+        if self.images == "own" and (self.azure is None or self.azure.registry is None):
+            raise invalid("needs azure.registry; valid without: upstream, or a registry", "images")
+        return self
+
+    @property
+    def database(self) -> Database:
+        """Where the databases are."""
+        return self.azure.database if self.azure else InClusterDatabase(kind="inCluster")
+
+    @property
+    def image_source(self) -> str:
+        """Where images come from; a registry of the environment's own by its address."""
+        if self.images == "own" and self.azure:
+            return f"{registry_host(self.azure)}/{APP}"
+        return self.images
 
     @property
     def meshed(self) -> bool:

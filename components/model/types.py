@@ -259,12 +259,16 @@ Method = Literal["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
 SAFE_METHODS: frozenset[Method] = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110, section 9.2.1
 
 
+# Made on this machine, published by Pitstop, or in the registry of the environment itself.
+IMAGE_WORDS = ("standin", "upstream", "own")
+
+
 def image_source(value: str) -> str:
-    """Where images come from: the two words, or a registry with an optional path."""
-    if value in {"standin", "upstream"}:
+    """Where images come from: one of the words, or a registry with an optional path."""
+    if value in IMAGE_WORDS:
         return value
     if not _IMAGES.fullmatch(value) or not re.search(r"[.:/]", value):
-        raise invalid("must be standin, upstream or a registry, e.g. ghcr.io/acme/pitstop")
+        raise invalid("must be standin, upstream, own or a registry, e.g. ghcr.io/acme/pitstop")
     return value
 
 

@@ -67,6 +67,7 @@ func parseSqlcmd(arguments []string) (script, error) {
 	server := flags.String("S", "", "")
 	flags.StringVar(&asked.user, "U", "", "")
 	flags.StringVar(&asked.file, "i", "", "")
+	flags.String("d", "", "the database, of which there is none")
 	login := flags.Int("l", 8, "seconds a login may take")
 	if err := flags.Parse(arguments); err != nil {
 		return script{}, fmt.Errorf("sqlcmd: %w", err)

@@ -18,7 +18,8 @@ REJECTED: dict[str, Case] = {
         {"namespac": "x"},
         (
             'pitstop:namespac = "x": unknown key; did you mean namespace? '
-            "valid: namespace, cluster, mesh, images, pins, ingress, egress, storage, quota, guardrails, services"
+            "valid: namespace, cluster, azure, mesh, images, pins, ingress, egress, storage, quota, guardrails, "
+            "services"
         ),
     ),
     "unknown key of a service": (
@@ -36,16 +37,19 @@ REJECTED: dict[str, Case] = {
     ),
     "an image source that is none": (
         {"images": "upsteam"},
-        'pitstop:images = "upsteam": must be standin, upstream or a registry, e.g. ghcr.io/acme/pitstop',
+        'pitstop:images = "upsteam": must be standin, upstream, own or a registry, e.g. ghcr.io/acme/pitstop',
     ),
     "an image source in capitals": (
         {"images": "ghcr.io/Acme"},
-        'pitstop:images = "ghcr.io/Acme": must be standin, upstream or a registry, e.g. ghcr.io/acme/pitstop',
+        (
+            'pitstop:images = "ghcr.io/Acme": must be standin, upstream, own or a registry, '
+            "e.g. ghcr.io/acme/pitstop"
+        ),
     ),
     "images that are an image": (
         {"images": "ghcr.io/acme/webapp:1.0"},
         (
-            'pitstop:images = "ghcr.io/acme/webapp:1.0": must be standin, upstream or a registry, '
+            'pitstop:images = "ghcr.io/acme/webapp:1.0": must be standin, upstream, own or a registry, '
             "e.g. ghcr.io/acme/pitstop"
         ),
     ),
@@ -198,8 +202,8 @@ REJECTED: dict[str, Case] = {
     "a guardrail nobody knows": (
         {"guardrails": {"fault": False}},
         (
-            "pitstop:guardrails.fault = false: unknown key; did you mean faults? valid: faults, retryBudget, "
-            "maxWeightStep"
+            "pitstop:guardrails.fault = false: unknown key; did you mean faults? valid: production, faults, "
+            "retryBudget, maxWeightStep"
         ),
     ),
     "a step of nothing": (
@@ -359,7 +363,7 @@ REJECTED: dict[str, Case] = {
     ),
     "unknown kind of cluster": (
         {"cluster.kind": "docker"},
-        "pitstop:cluster.kind = docker: must be local or kubeconfig",
+        "pitstop:cluster.kind = docker: must be local or kubeconfig or aks",
     ),
     "a kubeconfig without a context": (
         {"cluster.kind": "kubeconfig"},

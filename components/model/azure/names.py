@@ -76,6 +76,11 @@ def cluster_id(azure: AzureSettings) -> str:
     return resource_id(azure, "Microsoft.ContainerService/managedClusters", physical("cluster", azure))
 
 
+def registry_host(azure: AzureSettings) -> str:
+    """Where images of the environment's own registry are pulled from."""
+    return f"{physical('registry', azure)}.azurecr.io"
+
+
 def role_id(azure: AzureSettings, role: str) -> str:
     """The id of one of Azure's own roles."""
     kind = "Microsoft.Authorization/roleDefinitions"

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from components.model import istio
 from components.model.azure import cluster, identity, names, network, registry, vault
 from components.model.azure.resources import AzureResource
 from components.model.azure.settings import AksCluster, AzureSettings
 from components.model.manifests import Document
 from components.model.outputs import Place, places
-from components.model.settings import Settings
+from components.model.settings import AddonMesh, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class AzurePlan:
     cluster: str  # the managed cluster's name
     cluster_id: str  # which is also what tells one cluster from another, whatever its credentials
     cluster_key: str  # the cluster's logical name
+    before_objects: tuple[str, ...]  # keys of what must be there before anything is asked of the cluster
 
     def places(self) -> tuple[Place, ...]:
         """Every place in the inputs, each once."""
@@ -48,6 +50,7 @@ def azure_plan(settings: Settings) -> AzurePlan | None:
         cluster=names.physical("cluster", azure),
         cluster_id=names.cluster_id(azure),
         cluster_key=cluster.KEY,
+        before_objects=tuple(one.key for one in made if _first(one)),
     )
 
 
@@ -61,6 +64,14 @@ def _resources(settings: Settings, own: AksCluster, azure: AzureSettings) -> Ite
     yield from identity.people(own, azure)
 
 
+def _first(one: AzureResource) -> bool:
+    """Whether objects wait for it: pods need nodes and images, and who asks must have been let in."""
+    kind = one.token.partition(":")[2]
+    return kind in {"ManagedCluster", "AgentPool", "TaskRun"} or (
+        kind == "RoleAssignment" and one.part in {"identity", "registry"}
+    )
+
+
 def _in_group(one: AzureResource) -> AzureResource:
     """Everything is in the resource group, and says so by a name that is known before it is there."""
     return one if one.key == "group" or "group" in one.after else replace(one, after=("group", *one.after))
@@ -68,5 +79,4 @@ def _in_group(one: AzureResource) -> AzureResource:
 
 def mesh_profile(settings: Settings) -> Document | None:
     """The profile of the Istio add-on; None where the mesh is another."""
-    del settings
-    return None
+    return istio.addon_profile(settings.mesh) if isinstance(settings.mesh, AddonMesh) else None

@@ -33,8 +33,3 @@ def registry_id(azure: AzureSettings) -> str:
     return names.resource_id(
         azure, "Microsoft.ContainerRegistry/registries", names.physical("registry", azure)
     )
-
-
-def host(azure: AzureSettings) -> str:
-    """Where images of this registry are pulled from."""
-    return f"{names.physical('registry', azure)}.azurecr.io"

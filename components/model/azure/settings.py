@@ -4,6 +4,8 @@ Azure's own rules are here, so that a stack file that passes is one Azure takes:
 broken, and its source is beside it.
 """
 
+import ipaddress
+from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -55,6 +57,11 @@ SYSTEM_POOL = "system"
 MOST_NODES_OF_A_CLUSTER = 5000
 MOST_RANGES = 200  # that may reach the API server
 OS_DISK_GIBIBYTES = 64
+# Source: https://learn.microsoft.com/azure/virtual-network/virtual-networks-faq
+SMALLEST_SUBNET = 29
+TAKEN_ADDRESSES = 5  # of every subnet, by Azure itself
+
+Wrong = tuple[str, tuple[str | int, ...]]  # a message, and the keys that lead to what it is about
 
 
 class OsDisk(Model):
@@ -92,8 +99,8 @@ class Pool(Model):
         room = local_gibibytes(self.vm_size)
         if not room:
             raise invalid(
-                "an ephemeral OS disk lies on the machine's own disk and this size has none; valid: a size with "
-                "a d, e.g. Standard_D4ds_v5 (or osDisk: {kind: managed})",
+                "an ephemeral OS disk lies on the machine's own disk and this size has none; valid: a size "
+                "with a d, e.g. Standard_D4ds_v5 (or osDisk: {kind: managed})",
                 "vmSize",
             )
         if self.os_disk.gibibytes > room:
@@ -178,34 +185,38 @@ class ClusterNetwork(Model):
 
     @model_validator(mode="after")
     def _belong_together(self) -> Self:
+        wrong = [*self._choices(), *self._addresses()]
+        if wrong:
+            raise all_invalid(wrong)
+        return self
+
+    def _choices(self) -> Iterator[Wrong]:
         """What one choice asks of another.
 
         Sources: https://learn.microsoft.com/azure/aks/azure-cni-overlay and
         https://learn.microsoft.com/azure/aks/azure-cni-powered-by-cilium
         """
-        wrong: list[tuple[str, tuple[str | int, ...]]] = []
-        if self.plugin != "azure":
-            if self.mode == "overlay":
-                wrong.append(("overlay needs plugin: azure; valid with none: subnet", ("mode",)))
-            if self.dataplane == "cilium":
-                wrong.append(("cilium needs plugin: azure; valid with none: azure", ("dataplane",)))
+        if self.plugin != "azure" and self.mode == "overlay":
+            yield "overlay needs plugin: azure; valid with none: subnet", ("mode",)
+        if self.plugin != "azure" and self.dataplane == "cilium":
+            yield "cilium needs plugin: azure; valid with none: azure", ("dataplane",)
         if self.dataplane == "cilium" and self.policy != "cilium":
-            wrong.append(("the dataplane cilium enforces policies itself; valid: cilium", ("policy",)))
+            yield "the dataplane cilium enforces policies itself; valid: cilium", ("policy",)
         if self.dataplane != "cilium" and self.policy == "cilium":
-            wrong.append(("needs dataplane: cilium; valid without: azure or calico or none", ("policy",)))
+            yield "needs dataplane: cilium; valid without: azure or calico or none", ("policy",)
+
+    def _addresses(self) -> Iterator[Wrong]:
         services = network(self.service_cidr)
-        if services.prefixlen < 12:
-            wrong.append(("must not be larger than a /12, e.g. 10.0.0.0/16", ("serviceCidr",)))
-        address = network(f"{self.dns_service_ip}/32")
-        if not address.subnet_of(services):
-            wrong.append((f"must be in serviceCidr, e.g. {services[10]}", ("dnsServiceIP",)))
-        elif address[0] == services[1]:
-            wrong.append(("is the API server's own address, e.g. " + str(services[10]), ("dnsServiceIP",)))
+        address = ipaddress.IPv4Address(self.dns_service_ip)
+        example = services[min(10, services.num_addresses - 1)]
+        if services.prefixlen < 12:  # Source: https://learn.microsoft.com/azure/aks/azure-cni-overlay
+            yield "must not be larger than a /12, e.g. 10.0.0.0/16", ("serviceCidr",)
+        if address not in services:
+            yield f"must be in serviceCidr, e.g. {example}", ("dnsServiceIP",)
+        elif address == services[1]:
+            yield f"is the API server's own address, e.g. {example}", ("dnsServiceIP",)
         if services.overlaps(network(self.pod_cidr)):
-            wrong.append((f"overlaps serviceCidr, which is {services}, e.g. 10.244.0.0/16", ("podCidr",)))
-        if wrong:
-            raise all_invalid(wrong)
-        return self
+            yield f"overlaps serviceCidr, which is {services}, e.g. 10.244.0.0/16", ("podCidr",)
 
 
 class Window(Model):
@@ -288,34 +299,35 @@ class AksCluster(Model):
 
     @model_validator(mode="after")
     def _belong_together(self) -> Self:
-        wrong: list[tuple[str, tuple[str | int, ...]]] = []
-        if self.workload_identity and not self.oidc_issuer:
-            # Source: https://learn.microsoft.com/azure/aks/workload-identity-overview
-            wrong.append(("workload identity needs the OIDC issuer; valid: true", ("oidcIssuer",)))
-        if self.long_term and self.tier != "Premium":
-            # Source: https://learn.microsoft.com/azure/aks/long-term-support
-            wrong.append(("long-term support comes with the tier Premium; valid: Premium", ("tier",)))
-        if self.addons.cost_analysis and self.tier == "Free":
-            # Source: https://learn.microsoft.com/azure/aks/cost-analysis
-            wrong.append(
-                ("needs the tier Standard or Premium; valid here: false", ("addons", "costAnalysis"))
-            )
-        if self.nodes > MOST_NODES_OF_A_CLUSTER:
-            wrong.append(
-                (f"all pools together have {self.nodes} nodes, at most {MOST_NODES_OF_A_CLUSTER}", ("pools",))
-            )
-        if self.network.mode == "overlay" and self.pod_blocks < self.nodes_with_surge:
-            # Each node takes a /24. Source: https://learn.microsoft.com/azure/aks/azure-cni-overlay
-            wrong.append(
-                (
-                    f"has {self.pod_blocks} blocks of 256 addresses, one for each node, and there may be "
-                    f"{self.nodes_with_surge} nodes while they are upgraded, e.g. 10.244.0.0/16",
-                    ("network", "podCidr"),
-                )
-            )
+        wrong = [*self._choices(), *self._room()]
         if wrong:
             raise all_invalid(wrong)
         return self
+
+    def _choices(self) -> Iterator[Wrong]:
+        if self.workload_identity and not self.oidc_issuer:
+            # Source: https://learn.microsoft.com/azure/aks/workload-identity-overview
+            yield "workload identity needs the OIDC issuer; valid: true", ("oidcIssuer",)
+        if self.long_term and self.tier != "Premium":
+            # Source: https://learn.microsoft.com/azure/aks/long-term-support
+            yield "long-term support comes with the tier Premium; valid: Premium", ("tier",)
+        if self.addons.cost_analysis and self.tier == "Free":
+            # Source: https://learn.microsoft.com/azure/aks/cost-analysis
+            yield "needs the tier Standard or Premium; valid here: false", ("addons", "costAnalysis")
+
+    def _room(self) -> Iterator[Wrong]:
+        if self.nodes > MOST_NODES_OF_A_CLUSTER:
+            yield (
+                f"may grow to {self.nodes} nodes together, and at most {MOST_NODES_OF_A_CLUSTER}",
+                ("pools",),
+            )
+        if self.network.mode == "overlay" and self.pod_blocks < self.nodes_with_surge:
+            # Each node takes a /24. Source: https://learn.microsoft.com/azure/aks/azure-cni-overlay
+            room = (
+                f"has {self.pod_blocks} blocks of 256 addresses, one for each node, and there may be "
+                f"{self.nodes_with_surge} nodes while they are upgraded, e.g. 10.244.0.0/16"
+            )
+            yield room, ("network", "podCidr")
 
     @property
     def all_pools(self) -> dict[str, Pool]:
@@ -371,19 +383,21 @@ class VirtualNetwork(Model):
     outbound: Outbound = LoadBalancerOutbound(kind="loadBalancer")
 
     @model_validator(mode="after")
-    def _parts(self) -> Self:
-        wrong: list[tuple[str, tuple[str | int, ...]]] = []
-        whole, nodes, endpoints = network(self.range), network(self.nodes), network(self.endpoints)
-        for name, part in (("nodes", nodes), ("endpoints", endpoints)):
-            if not part.subnet_of(whole):
-                wrong.append((f"must be in range, which is {whole}", (name,)))
-            elif part.prefixlen > 29:  # Source: Azure takes five addresses of every subnet
-                wrong.append(("a subnet is a /29 at least, of which Azure takes five addresses", (name,)))
-        if nodes.overlaps(endpoints):
-            wrong.append((f"overlaps nodes, which is {nodes}", ("endpoints",)))
+    def _whole(self) -> Self:
+        wrong = [*self._parts()]
         if wrong:
             raise all_invalid(wrong)
         return self
+
+    def _parts(self) -> Iterator[Wrong]:
+        whole, nodes, endpoints = network(self.range), network(self.nodes), network(self.endpoints)
+        for name, part in (("nodes", nodes), ("endpoints", endpoints)):
+            if not part.subnet_of(whole):
+                yield f"must be in range, which is {whole}", (name,)
+            elif part.prefixlen > SMALLEST_SUBNET:
+                yield f"a subnet is a /{SMALLEST_SUBNET} at least: Azure takes five addresses", (name,)
+        if nodes.overlaps(endpoints):
+            yield f"overlaps nodes, which is {nodes}", ("endpoints",)
 
 
 class Registry(Model):
@@ -425,7 +439,7 @@ class AzureSqlDatabase(Model):
 
     @model_validator(mode="after")
     def _zones(self) -> Self:
-        # Source: https://learn.microsoft.com/azure/azure-sql/database/high-availability-sla-local-zone-redundancy
+        # Source: https://learn.microsoft.com/azure/azure-sql/database/high-availability-sla
         if self.zone_redundant and not self.sku.startswith("GP_"):
             raise invalid(f"{self.sku} is in one zone; valid: GP_Gen5_2 (or zoneRedundant: false)", "sku")
         return self
@@ -458,7 +472,7 @@ class DnsZone(Model):
 
 
 class AzureSettings(Model):
-    """What is around a managed cluster. `name` is a part of every physical name: changing it is a new place."""
+    """What is around a managed cluster; `name` is a part of every physical name, which all change with it."""
 
     subscription: Guid
     tenant: Guid

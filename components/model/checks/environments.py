@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 from components.model import plan as plans
-from components.model.catalogue import CATALOGUE, Kind, Secret
+from components.model.catalogue import CATALOGUE, SQL, Kind, Secret
 from components.model.checks.registry import Asked, settings_check
 from components.model.explain import key_path
 from components.model.findings import Finding
 from components.model.settings import ServiceSettings
+from components.model.sql import server
 from components.model.traffic import BlueGreen, OneOnly
 from components.model.types import first_version
 
@@ -22,7 +23,8 @@ def need_missing(asked: Asked) -> Iterator[Finding]:
     services = asked.settings.services
     for name in sorted(services):
         for need in plans.hard_needs(CATALOGUE[name]):
-            if need.service not in services:
+            elsewhere = need.service == SQL.service and not server(asked.settings).inside
+            if need.service not in services and not elsewhere:
                 yield Finding(
                     "need-missing",
                     key_path(("services", need.service)),
