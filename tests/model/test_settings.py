@@ -18,8 +18,8 @@ REJECTED: dict[str, Case] = {
         {"namespac": "x"},
         (
             'pitstop:namespac = "x": unknown key; did you mean namespace? '
-            "valid: namespace, cluster, azure, mesh, images, pins, ingress, egress, storage, quota, guardrails, "
-            "services"
+            "valid: namespace, cluster, azure, mesh, images, pins, ingress, egress, storage, quota, "
+            "guardrails, services"
         ),
     ),
     "unknown key of a service": (
