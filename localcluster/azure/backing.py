@@ -10,8 +10,9 @@ from typing import Protocol
 
 BEHIND_VARIABLE = "PITSTOP_REHEARSAL_BEHIND"  # module:function
 
-Say = Callable[[str], None]  # a line of progress, shown by the engine at the resource
+Say = Callable[[str], None]  # a line of progress, shown by the engine
 Inputs = Mapping[str, object]  # azure-native's own, in camelCase, secrets as plain values
+Vaults = Callable[[], Mapping[str, Mapping[str, str]]]  # vault -> secret -> current value
 
 
 class BehindError(Exception):
@@ -22,32 +23,38 @@ class Behind(Protocol):
     """Real clusters, by the Azure ids they stand for.
 
     Every method may be called again with the same id, from another process, and from several threads at
-    once. One that waits says what for. Errors: `BehindError`.
+    once. Errors: `BehindError`, or `ops.errors.UserError`.
     """
 
-    def cluster(self, identity: str, inputs: Inputs, say: Say) -> None:
+    def cluster(self, identity: str, inputs: Inputs) -> None:
         """Has a cluster be as asked, and returns when it answers. An update calls it with the new inputs."""
 
-    def pool(self, identity: str, inputs: Inputs, say: Say) -> None:
+    def pool(self, identity: str, inputs: Inputs) -> None:
         """Has a pool of a cluster be as asked; its id is the cluster's, `/agentPools/` and a name."""
 
-    def remove(self, identity: str, say: Say) -> None:
+    def remove(self, identity: str) -> None:
         """Has a cluster or pool be gone; one that never was is no error."""
 
     def kubeconfig(self, identity: str) -> str:
         """YAML that leads to a cluster, self-contained."""
 
+    def secrets(self) -> None:
+        """A secret of a vault has changed: whoever reads it is to have the new value."""
+
+
+Entry = Callable[[Say, Vaults], Behind]
+
 
 class Nowhere:
     """No cluster at all: what is asked for is taken as done."""
 
-    def cluster(self, identity: str, inputs: Inputs, say: Say) -> None:
+    def cluster(self, identity: str, inputs: Inputs) -> None:
         """Do nothing."""
 
-    def pool(self, identity: str, inputs: Inputs, say: Say) -> None:
+    def pool(self, identity: str, inputs: Inputs) -> None:
         """Do nothing."""
 
-    def remove(self, identity: str, say: Say) -> None:
+    def remove(self, identity: str) -> None:
         """Do nothing."""
 
     def kubeconfig(self, identity: str) -> str:
@@ -61,9 +68,12 @@ class Nowhere:
             f"users: [{{name: {name}, user: {{}}}}]\n"
         )
 
+    def secrets(self) -> None:
+        """Do nothing."""
 
-def behind(entry: str | None) -> Behind:
-    """What an entry names, made by calling it without arguments.
+
+def behind(entry: str | None, say: Say, vaults: Vaults) -> Behind:
+    """What an entry names, made by calling it.
 
     Raises:
         BehindError: there is no such module or function.
@@ -72,10 +82,10 @@ def behind(entry: str | None) -> Behind:
         return Nowhere()
     module, _, function = entry.partition(":")
     try:
-        made: Behind = getattr(importlib.import_module(module), function)()
+        found: Entry = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError, ValueError) as error:
         raise BehindError(
             f"{BEHIND_VARIABLE} = {entry}: {error}; valid: module:function, "
             "e.g. localcluster.azure.behind:clusters"
         ) from None
-    return made
+    return found(say, vaults)
