@@ -94,6 +94,18 @@ def outputs_of(token: str) -> Properties:
     return _results(_class(module, file, name), module)
 
 
+@lru_cache(maxsize=256)
+def api_version(token: str) -> str:
+    """The version of Azure's interface a type is made for, e.g. 2025-09-01.
+
+    Raises:
+        UnknownTokenError: the package has no such type.
+    """
+    module, _, file = _located(token)
+    found = re.search(r"Uses Azure REST API version (\S+?)\.\s", _text(module, file))
+    return found[1] if found else ""
+
+
 @lru_cache(maxsize=64)
 def arguments_of(token: str) -> Properties:
     """The arguments of a function.

@@ -22,24 +22,11 @@ from localcluster.azure.schema import (
     near,
     outputs_of,
 )
+from localcluster.azure.values import SIGNATURE, is_unknown, revealed
 
 __all__ = ["UnknownTokenError", "argument_problems", "config_problems", "is_unknown", "problems"]
 
-UNKNOWN = (
-    "04da6b54-80e4-46f7-96ec-b56ff0331ba9"  # how the engine writes a value that only an update will know
-)
-SIGNATURE = "4dabf18193072939515e22adb298388d"  # the key that marks a special value
-SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - not a password: the mark of a secret value
-OUTPUT = "d0e6a833031e9bbcd3f4e8bde6ca49a4"  # the mark of a value with its dependencies
-
 Opaque = Callable[[object], bool]
-
-
-def is_unknown(value: object) -> bool:
-    """Whether the engine does not know a value yet."""
-    if isinstance(value, Mapping) and value.get(SIGNATURE) == OUTPUT:
-        return "value" not in value
-    return value == UNKNOWN
 
 
 def problems(token: str, inputs: Mapping[str, object], opaque: Opaque = is_unknown) -> list[str]:
@@ -105,12 +92,12 @@ class _Check:
 
     def _property(self, path: str, value: object, rule: Property) -> None:
         self.value(path, value, rule.type)
-        plain = _plain(value)
+        plain = revealed(value)
         if rule.constant is not None and not self._opaque(plain) and plain != rule.constant:
             self._say(path, value, f"must be {rule.constant}")
 
     def value(self, path: str, value: object, expected: Type) -> None:
-        plain = _plain(value)
+        plain = revealed(value)
         if self._opaque(plain) or self._opaque(value):
             return
         outside, self._hidden = self._hidden, self._hidden or plain is not value
@@ -174,7 +161,7 @@ def _told_apart(value: object, options: tuple[Type, ...]) -> tuple[Type, ...]:
         if not isinstance(option, Named) or enum_values(option):
             return False
         fixed = {name: rule.constant for name, rule in members(option).items() if rule.constant}
-        return bool(fixed) and all(_plain(value.get(name)) == constant for name, constant in fixed.items())
+        return bool(fixed) and all(revealed(value.get(name)) == constant for name, constant in fixed.items())
 
     return tuple(option for option in options if same(option)) or options
 
@@ -192,13 +179,6 @@ def _computed_at(computed: Type | Properties, names: Sequence[str]) -> bool:
             return names[0] in computed and _computed_at(computed[names[0]].type, names[1:])
         case _:
             return False
-
-
-def _plain(value: object) -> object:
-    """The value in a secret or in an output."""
-    while isinstance(value, Mapping) and value.get(SIGNATURE) in {SECRET, OUTPUT}:
-        value = value.get("value", UNKNOWN)
-    return value
 
 
 def _shown(value: object) -> str:

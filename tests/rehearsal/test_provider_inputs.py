@@ -7,7 +7,7 @@ import pulumi_azure_native.containerservice as real
 import pytest
 from pulumi._types import input_type_py_to_pulumi_names
 
-from localcluster.azure import schema, sdk
+from localcluster.azure import schema, sdk, values
 
 CLUSTER = "containerservice:ManagedCluster"
 RIGHT: dict[str, object] = {
@@ -24,7 +24,7 @@ RIGHT: dict[str, object] = {
 
 
 def secret(value: object) -> dict[str, object]:
-    return {sdk.SIGNATURE: sdk.SECRET, "value": value}
+    return {values.SIGNATURE: values.SECRET, "value": value}
 
 
 def with_value(path: str, value: object) -> dict[str, object]:
@@ -94,9 +94,9 @@ def test_every_problem_is_told_at_once() -> None:
     "path", ["networkProfile", "networkProfile.networkPlugin", "agentPoolProfiles", "tags"]
 )
 def test_what_is_not_known_yet_is_accepted_anywhere(path: str) -> None:
-    assert sdk.problems(CLUSTER, with_value(path, sdk.UNKNOWN)) == []
-    assert sdk.problems(CLUSTER, with_value(path, secret(sdk.UNKNOWN))) == []
-    assert sdk.problems(CLUSTER, with_value(path, {sdk.SIGNATURE: sdk.OUTPUT})) == []
+    assert sdk.problems(CLUSTER, with_value(path, values.UNKNOWN)) == []
+    assert sdk.problems(CLUSTER, with_value(path, secret(values.UNKNOWN))) == []
+    assert sdk.problems(CLUSTER, with_value(path, {values.SIGNATURE: values.OUTPUT})) == []
     assert sdk.problems(CLUSTER, with_value(path, "${azure:a:b}")) or path == "tags.environment"
     assert (
         sdk.problems(CLUSTER, with_value(path, "${azure:a:b}"), lambda one: str(one).startswith("${")) == []
