@@ -22,6 +22,8 @@ class Cluster:
     provider: pulumi.ProviderResource
     identity: str
     known: Known
+    before_mesh: Sequence[pulumi.Resource] = ()
+    before_pods: Sequence[pulumi.Resource] = ()
 
 
 def stand(plan: Plan, target: Target | None, check: Callable[[Target], None], secrets: Secrets) -> Cluster:
@@ -41,7 +43,13 @@ def stand(plan: Plan, target: Target | None, check: Callable[[Target], None], se
         check(found)
     known = {Place("secret", name): value for name, value in secrets.items()}
     made = register_azure(plan.azure, azure, plan.places(), known)
-    return Cluster(_managed(plan.azure, made, target), plan.azure.cluster_id, made.known)
+    return Cluster(
+        _managed(plan.azure, made, target),
+        plan.azure.cluster_id,
+        made.known,
+        made.before(plan.azure.before_mesh),
+        made.before(plan.azure.before_pods),
+    )
 
 
 def _managed(plan: AzurePlan, azure: Azure, target: Target | None) -> pulumi.ProviderResource:

@@ -16,12 +16,13 @@ from components.workloads import workloads
 def register_environment(plan: Plan, secrets: Secrets, charts: Path, cluster: Cluster) -> None:
     """Registers everything of a plan through one provider."""
     opts = pulumi.ResourceOptions(provider=cluster.provider)
-    mesh = Mesh("mesh", plan=plan.mesh, charts=charts, opts=opts) if plan.mesh else None
+    nodes = cluster.before_mesh
+    mesh = Mesh("mesh", plan=plan.mesh, charts=charts, after=nodes, opts=opts) if plan.mesh else None
     namespace = register(plan.namespace, opts)
     # Named on every object and not only on their parents: the order of removal follows from it.
     wide = mesh.ready if mesh else ()
     access = Access("access", plan=plan, ground=Ground(namespace, (namespace, *wide)), opts=opts)
-    ground = Ground(namespace, (namespace, *wide, *access.ready))
+    ground = Ground(namespace, (namespace, *wide, *access.ready, *cluster.before_pods))
     ready = workloads(plan, secrets, ground, opts)
     routes = {
         way.service: Routing(way.service, plan=way, ground=ground, pods=ready[way.service], opts=opts)

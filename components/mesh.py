@@ -1,5 +1,6 @@
 """What of Istio this stack owns: all of it where Helm installs it, its configuration where Azure does."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pulumi
@@ -14,14 +15,20 @@ class Mesh(pulumi.ComponentResource):
     ready: tuple[pulumi.Resource, ...]
 
     def __init__(
-        self, name: str, *, plan: MeshPlan, charts: Path, opts: pulumi.ResourceOptions | None = None
+        self,
+        name: str,
+        *,
+        plan: MeshPlan,
+        charts: Path,
+        after: Sequence[pulumi.Resource] = (),
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("pitstop:mesh:Mesh", name, None, opts)
         namespaces = {manifest.name: register(manifest, child(self)) for manifest in plan.namespaces}
         releases: dict[str, pulumi.Resource] = {}
         for release in plan.releases:
-            after = (namespaces[release.namespace], *(releases[other] for other in release.after))
-            releases[release.name] = self._install(release, charts, after)
+            before = (namespaces[release.namespace], *(releases[other] for other in release.after))
+            releases[release.name] = self._install(release, charts, (*before, *after))
         config = [register(manifest, child(self)) for manifest in plan.config]
         mtls = register(plan.mtls, child(self, *releases.values()))
         self.ready = (*releases.values(), *config, mtls)

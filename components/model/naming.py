@@ -39,8 +39,11 @@ def host(service: str, namespace: str) -> str:
     return f"{service}.{namespace}.svc.cluster.local"
 
 
-def image(service: str, version: str, source: str, published: str = "") -> str:
-    """The image of a service from `standin`, `upstream` or a registry; `published` is not ours to build."""
+def image(service: str, version: str, source: str, published: str = "", commit: str = "") -> str:
+    """The image of a service from `standin`, `upstream` or a registry; `published` is not ours to build.
+
+    `commit` is what it was built from, where this environment builds.
+    """
     if source == "standin":
         return (
             LOCAL_RABBITMQ_IMAGE
@@ -48,7 +51,13 @@ def image(service: str, version: str, source: str, published: str = "") -> str:
             else f"{STANDIN_HUB}/{service}:{version_label(version)}"
         )
     hub = UPSTREAM_HUB if source == "upstream" else source
-    return published or f"{hub}/{service}:{version_label(version)}"
+    tag = built_tag(version, commit) if commit else version_label(version)
+    return published or f"{hub}/{service}:{tag}"
+
+
+def built_tag(version: str, commit: str) -> str:
+    """The tag of an image built from a commit: another commit is another image, so that nodes pull it."""
+    return f"{version_label(version)}-{commit[:12]}"
 
 
 def waiting_image(source: str) -> str:

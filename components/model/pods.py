@@ -309,7 +309,9 @@ def _mounts(service: Service) -> list[Json]:
 
 def _container(service: Service, one: Running, settings: Settings) -> Document:
     hardened = {**HARDENED, "readOnlyRootFilesystem": not service.writes_anywhere}
-    source = naming.image(service.name, one.version, settings.image_source, service.image)
+    source = naming.image(
+        service.name, one.version, settings.image_source, service.image, settings.built_from(one.version)
+    )
     container: Document = {
         "name": service.name,
         "image": settings.pinned(one.own.image or source),

@@ -438,6 +438,11 @@ class Settings(Model):
         """Where the databases are."""
         return self.azure.database if self.azure else InClusterDatabase(kind="inCluster")
 
+    def built_from(self, version: str) -> str:
+        """The commit that a version's images are built from; empty where this environment builds none."""
+        registry = self.azure.registry if self.azure and self.images == "own" else None
+        return registry.builds.of(version) if registry and registry.builds else ""
+
     @property
     def image_source(self) -> str:
         """Where images come from; a registry of the environment's own by its address."""

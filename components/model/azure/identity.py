@@ -75,11 +75,16 @@ def identity_id(azure: AzureSettings, name: str) -> str:
 
 
 def assigned(
-    azure: AzureSettings, key: str, role: str, who_where: tuple[str, str], after: tuple[str, ...] = ()
+    azure: AzureSettings,
+    key: str,
+    role: str,
+    who_where: tuple[str, str],
+    after: tuple[str, ...] = (),
+    path: str = "principalId",
 ) -> AzureResource:
-    """A role for the identity with a key, on one thing and nothing wider."""
+    """A role for the identity with a key, on one thing and nothing wider; `path` leads to its principal."""
     who, where = who_where
-    return _assignment(azure, key, role, (output(who, "principalId"), "ServicePrincipal", where, who), after)
+    return _assignment(azure, key, role, (output(who, path), "ServicePrincipal", where, who), after)
 
 
 def granted(

@@ -114,3 +114,27 @@ def _outbound(azure: AzureSettings) -> Iterator[AzureResource]:
 def route_table_id(azure: AzureSettings) -> str:
     """The id of the table that leads everything to the firewall."""
     return _id(azure, "routeTables", "routes")
+
+
+def zone_id(azure: AzureSettings, zone: str) -> str:
+    """The id of a private zone of this environment."""
+    return names.resource_id(azure, "Microsoft.Network/privateDnsZones", zone)
+
+
+def private_zone(azure: AzureSettings, part: str, key: str, zone: str) -> Iterator[AzureResource]:
+    """A zone in which the network finds private endpoints under their public names."""
+    common: Document = {
+        "resourceGroupName": names.physical("group", azure),
+        "location": "global",
+        "tags": tags(azure),
+        "privateZoneName": zone,
+    }
+    yield AzureResource(f"{key}-zone", "privatedns:PrivateZone", part, common)
+    link: Document = {
+        **common,
+        "virtualNetworkLinkName": names.physical("network", azure),
+        "virtualNetwork": {"id": network_id(azure)},
+        "registrationEnabled": False,
+    }
+    after = ("network", f"{key}-zone")
+    yield AzureResource(f"{key}-zone-link", "privatedns:VirtualNetworkLink", part, link, after)

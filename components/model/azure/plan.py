@@ -4,7 +4,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from components.model import istio
-from components.model.azure import cluster, identity, names, network, registry, vault
+from components.model.azure import (
+    builds,
+    cluster,
+    database,
+    identity,
+    monitoring,
+    names,
+    network,
+    registry,
+    vault,
+)
 from components.model.azure.resources import AzureResource
 from components.model.azure.settings import AksCluster, AzureSettings
 from components.model.manifests import Document
@@ -24,7 +34,11 @@ class AzurePlan:
     cluster: str  # the managed cluster's name
     cluster_id: str  # which is also what tells one cluster from another, whatever its credentials
     cluster_key: str  # the cluster's logical name
-    before_objects: tuple[str, ...]  # keys of what must be there before anything is asked of the cluster
+    # Keys of what must be there before anything is asked of the cluster, before the control plane of a mesh
+    # starts on its nodes, and before pods start.
+    before_objects: tuple[str, ...]
+    before_mesh: tuple[str, ...]
+    before_pods: tuple[str, ...]
 
     def places(self) -> tuple[Place, ...]:
         """Every place in the inputs, each once."""
@@ -50,7 +64,9 @@ def azure_plan(settings: Settings) -> AzurePlan | None:
         cluster=names.physical("cluster", azure),
         cluster_id=names.cluster_id(azure),
         cluster_key=cluster.KEY,
-        before_objects=tuple(one.key for one in made if _first(one)),
+        before_objects=_keys(made, "ManagedCluster", *_PEOPLE),
+        before_mesh=_keys(made, "AgentPool"),
+        before_pods=_keys(made, "AgentPool", *_PODS),
     )
 
 
@@ -59,17 +75,23 @@ def _resources(settings: Settings, own: AksCluster, azure: AzureSettings) -> Ite
     yield from network.resources(azure)
     yield from identity.resources(azure)
     yield from registry.resources(azure)
+    yield from builds.resources(settings, azure)
     yield from vault.resources(settings)
-    yield from cluster.resources(own, azure, mesh_profile(settings))
+    yield from monitoring.before_cluster(azure)
+    yield from database.resources(settings, own, azure)
+    yield from cluster.resources(own, azure, mesh_profile(settings), monitoring.logs_id(azure))
     yield from identity.people(own, azure)
+    yield from monitoring.after_cluster(own, azure)
 
 
-def _first(one: AzureResource) -> bool:
-    """Whether objects wait for it: pods need nodes and images, and who asks must have been let in."""
-    kind = one.token.partition(":")[2]
-    return kind in {"ManagedCluster", "AgentPool", "TaskRun"} or (
-        kind == "RoleAssignment" and one.part in {"identity", "registry"}
-    )
+# The kinds, or the keys, that others wait for: who asks must have been let in, images must be there and the
+# nodes allowed to pull them, and databases under the name that pods look for.
+_PEOPLE = ("role-admin-",)
+_PODS = ("TaskRun", "role-kubelet-on-registry", "Database", "sql-zone-group", "sql-zone-link")
+
+
+def _keys(made: tuple[AzureResource, ...], *of: str) -> tuple[str, ...]:
+    return tuple(one.key for one in made if one.token.partition(":")[2] in of or one.key.startswith(of))
 
 
 def _in_group(one: AzureResource) -> AzureResource:

@@ -15,6 +15,9 @@ from components.model.azure.types import (
     Addresses,
     Days,
     DiskSize,
+    GitCommit,
+    GitFolder,
+    GitRepository,
     Guid,
     Hour,
     Hours,
@@ -48,6 +51,7 @@ from components.model.types import (
     LabelValue,
     Model,
     PortNumber,
+    VersionName,
     all_invalid,
     invalid,
 )
@@ -400,10 +404,24 @@ class VirtualNetwork(Model):
             yield f"overlaps nodes, which is {nodes}", ("endpoints",)
 
 
+class Builds(Model):
+    """Images built in the registry from Pitstop's source, at a commit; a version may have one of its own."""
+
+    repository: GitRepository = "https://github.com/EdwinVW/pitstop.git"
+    commit: GitCommit
+    folder: GitFolder = "src"
+    versions: dict[VersionName, GitCommit] = Field(default_factory=dict)
+
+    def of(self, version: str) -> str:
+        """The commit of a version."""
+        return self.versions.get(version, self.commit)
+
+
 class Registry(Model):
     """A container registry of the environment's own; its nodes pull from it, nobody without an account."""
 
     sku: Literal["Basic", "Standard", "Premium"] = "Standard"
+    builds: Builds | None = None
 
 
 class Monitoring(Model):

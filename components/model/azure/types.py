@@ -135,6 +135,25 @@ OwnRange = Annotated[
     WithJsonSchema({"type": "string", "pattern": r"^[0-9.]+/[0-9]+$"}),
 ]
 Address = Annotated[str, AfterValidator(_address), WithJsonSchema({"type": "string", "format": "ipv4"})]
+GitCommit = Annotated[
+    str,
+    _text(
+        re.compile(r"[0-9a-f]{40}"),
+        "must be the whole id of a commit: branches and tags move, and what was built would not tell",
+        40,
+    ),
+]
+GitRepository = Annotated[
+    str,
+    _text(
+        re.compile(r"https://[A-Za-z0-9.-]+(/[A-Za-z0-9._-]+)+\.git"),
+        "must be the address of a repository, e.g. https://github.com/EdwinVW/pitstop.git",
+        200,
+    ),
+]
+GitFolder = Annotated[
+    str, _text(re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*"), "must be a folder, e.g. src", 100)
+]
 Zone = Literal[1, 2, 3]
 ResourceGroupName = Annotated[
     str,

@@ -85,7 +85,16 @@ FIELDS: Mapping[type[BaseModel], Mapping[str, str]] = {
         "endpoints": "The part for private endpoints.",
         "outbound": "How nodes and pods reach the internet.",
     },
-    settings.Registry: {"sku": "Its tier; only Premium is in several zones."},
+    settings.Builds: {
+        "repository": "Where Pitstop's source is.",
+        "commit": "The commit that images are built from.",
+        "folder": "The folder of the source in it.",
+        "versions": "Other commits for single versions, e.g. v2.",
+    },
+    settings.Registry: {
+        "sku": "Its tier; only Premium is in several zones.",
+        "builds": "Images that are built there from source; without it, somebody else fills it.",
+    },
     settings.Monitoring: {
         "retentionDays": "How long logs are kept, in days.",
         "prometheus": "Managed Prometheus in an Azure Monitor workspace.",
