@@ -15,6 +15,7 @@ from localcluster.node import policy, ports, rootfs, supervision, volumes
 from localcluster.node.client import Client
 from localcluster.node.images import ImageStore
 from localcluster.node.machine import Machine
+from localcluster.node.services import Addition
 from localcluster.node.state import Record, State, Tools
 from localcluster.node.supervision import ServiceStatus
 from ops.errors import UserError
@@ -51,8 +52,9 @@ class Order:
 class EmbeddedNode:
     """One node, whose whole state is the folder `home`."""
 
-    def __init__(self, home: Path) -> None:
-        self._state = State(home.resolve())
+    def __init__(self, home: Path, additions: Sequence[Addition] = ()) -> None:
+        """Nothing is started. `additions` are processes beside those that each node has."""
+        self._state = State(home.resolve(), additions)
         name = hashlib.sha256(str(self._state.home).encode()).hexdigest()[:8]
         self._machine = Machine(f"pitstop-{name}")
 
@@ -119,7 +121,7 @@ class EmbeddedNode:
             pid=pid,
             api_port=record.api_port if record else None,
             http_port=record.http_port if record else None,
-            services=supervision.look(self._machine) if pid else (),
+            services=self._look() if pid else (),
         )
 
     def versions(self) -> dict[str, str]:
@@ -136,6 +138,10 @@ class EmbeddedNode:
         if done.returncode:
             raise UserError(f"{command[0]} in the node failed: {done.stderr.strip()[-300:]}")
         return done.stdout
+
+    def _look(self) -> tuple[ServiceStatus, ...]:
+        more = [addition.service.name for addition in self._state.additions]
+        return supervision.look(self._machine, more)
 
     def _alive(self) -> bool:
         return self._machine.pid() is not None
@@ -202,7 +208,7 @@ class EmbeddedNode:
         if not self._alive():
             said = self._state.boot_log.read_text(errors="replace").strip() or "no reason given"
             return f"the node did not start: {said.splitlines()[-1]}; log: {self._state.boot_log}"
-        culprit = supervision.suspect(supervision.look(self._machine))
+        culprit = supervision.suspect(self._look())
         name = culprit.name if culprit else "kubelet"
         log = self.logs / name / "current"
         return (

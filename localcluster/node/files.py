@@ -1,6 +1,7 @@
 """The configuration files of the node. Pure: every function answers text."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from string import Template
 
@@ -25,7 +26,7 @@ from localcluster.node.layout import (
     SERVICE_CIDR,
     STORAGE_CLASS,
 )
-from localcluster.node.services import service_tree
+from localcluster.node.services import Addition, service_tree
 
 ADDONS = Path(__file__).with_name("addons.yaml")
 
@@ -167,7 +168,7 @@ def addons() -> str:
     return Template(ADDONS.read_text()).substitute(values)
 
 
-def etc(snapshotter: str) -> dict[PurePosixPath, str]:
+def etc(snapshotter: str, additions: Sequence[Addition] = ()) -> dict[PurePosixPath, str]:
     """Files below /etc that are written anew at every start. Those in `service` are programs."""
     files = {
         PurePosixPath("passwd"): "root:x:0:0:root:/root:/bin/sh\n",
@@ -179,7 +180,10 @@ def etc(snapshotter: str) -> dict[PurePosixPath, str]:
         PurePosixPath("kubernetes/kubelet.yaml"): kubelet(),
         PurePosixPath("kubernetes/kube-proxy.yaml"): kube_proxy(),
     }
-    return files | {PurePosixPath("service") / path: text for path, text in service_tree().items()}
+    for addition in additions:
+        files |= {PurePosixPath(path): text for path, text in addition.files.items()}
+    tree = service_tree([addition.service for addition in additions])
+    return files | {PurePosixPath("service") / path: text for path, text in tree.items()}
 
 
 def _documents(*documents: dict[str, object]) -> str:

@@ -1,6 +1,7 @@
 """The processes of the node and how the supervisor runs them. Pure: text in, text out."""
 
 import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from pydantic import BaseModel, ConfigDict
@@ -43,8 +44,25 @@ class Service(BaseModel):
     optional: bool = False
 
 
+class Addition(BaseModel):
+    """A process that only some nodes have. Its program comes from the toolbox, under the command's name.
+
+    `files` are written below the node's /etc, by their path there.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    service: Service
+    files: Mapping[str, str] = {}
+
+    @property
+    def tool(self) -> str:
+        """The program, by the name the toolbox knows it by."""
+        return self.service.command[0]
+
+
 def services() -> tuple[Service, ...]:
-    """Every process of the node, in the order a person reads them."""
+    """Every process that each node has, in the order a person reads them."""
     return (
         Service(name="etcd", command=_etcd()),
         Service(name="kube-apiserver", command=_apiserver()),
@@ -100,10 +118,10 @@ def log_script(service: Service) -> str:
     )
 
 
-def service_tree() -> dict[PurePosixPath, str]:
+def service_tree(more: Sequence[Service] = ()) -> dict[PurePosixPath, str]:
     """Every file of the supervisor's folder; all of them are programs."""
     files = {PurePosixPath(".s6-svscan/finish"): "#!/bin/sh\nexit 0\n"}
-    for service in services():
+    for service in (*services(), *more):
         files[PurePosixPath(service.name, "run")] = run_script(service)
         files[PurePosixPath(service.name, "log", "run")] = log_script(service)
         if service.optional:

@@ -4,7 +4,8 @@ import os
 import shutil
 import subprocess
 import tempfile
-from pathlib import Path
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 import yaml
@@ -21,6 +22,7 @@ from localcluster.node.layout import (
     VOLUMES_DIR,
 )
 from localcluster.node.machine import BOOT
+from localcluster.node.services import Addition
 from ops.paths import input_key
 
 CNI_CONFIG = CNI_CONF_DIR / f"10-{NODE_NAME}.conflist"
@@ -52,8 +54,9 @@ class Record(BaseModel):
 class State:
     """Everything of a node that is a file; its folder is closed to others, since keys are in it."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, additions: Sequence[Addition] = ()) -> None:
         self.home = home
+        self.additions = tuple(additions)
         self.kubeconfig = home / "kubeconfig"
         self.logs = home / "log"
         self.boot_log = home / "boot.log"
@@ -64,8 +67,8 @@ class State:
 
     def inputs(self, tools: Tools, root: Path) -> str:
         """A key over all that shapes a running node: when it changes, the node is started anew."""
-        rendered = [f"{path}\n{text}" for path, text in sorted(files.etc(self.snapshotter()).items())]
-        programs = [f"{name} {tools.path(name)}" for name in TOOLS]
+        rendered = [f"{path}\n{text}" for path, text in sorted(self._etc().items())]
+        programs = [f"{name} {tools.path(name)}" for name in self._programs()]
         return input_key(BOOT, str(root), files.addons(), *rendered, *programs)
 
     def snapshotter(self) -> str:
@@ -86,7 +89,7 @@ class State:
             (self.home / folder).mkdir(exist_ok=True)
         certificates.ensure(tools.path("kubeadm"), self.kubernetes)
         shutil.rmtree(self.home / "etc" / "service", ignore_errors=True)
-        for relative, text in files.etc(self.snapshotter()).items():
+        for relative, text in self._etc().items():
             target = self.home / "etc" / relative
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(text)
@@ -94,7 +97,14 @@ class State:
         self._prepare_cni()
         volumes.make_folders(self.volumes)
         _link(self.home / "var" / "run", Path("/run"))
-        (self.home / "tools").write_text("".join(f"{name} {tools.path(name)}\n" for name in TOOLS))
+        programs = "".join(f"{name} {tools.path(name)}\n" for name in self._programs())
+        (self.home / "tools").write_text(programs)
+
+    def _etc(self) -> dict[PurePosixPath, str]:
+        return files.etc(self.snapshotter(), self.additions)
+
+    def _programs(self) -> tuple[str, ...]:
+        return (*TOOLS, *(addition.tool for addition in self.additions))
 
     def _make_home(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
 """What the supervisor knows about the node's processes."""
 
 import re
+from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
 
@@ -34,13 +35,13 @@ class ServiceStatus(BaseModel):
     restarts: int
 
 
-def look(machine: Machine) -> tuple[ServiceStatus, ...]:
+def look(machine: Machine, more: Sequence[str] = ()) -> tuple[ServiceStatus, ...]:
     """Every process, or none when the supervisor does not answer (yet)."""
     ask = (
         f"cd {SERVICE_DIR} || exit; for name in *; do "
         'echo "$name $(s6-svstat -o up,pid,updownfor $name) $(s6-svdt $name | wc -l)"; done'
     )
-    return parse(machine.run("sh", "-c", ask).stdout)
+    return parse(machine.run("sh", "-c", ask).stdout, more)
 
 
 def versions(machine: Machine) -> dict[str, str]:
@@ -60,8 +61,8 @@ def parse_versions(text: str) -> dict[str, str]:
     return found
 
 
-def parse(text: str) -> tuple[ServiceStatus, ...]:
-    """Lines of `name up pid seconds deaths`, in the order of `services()`; others are left out."""
+def parse(text: str, more: Sequence[str] = ()) -> tuple[ServiceStatus, ...]:
+    """Lines of `name up pid seconds deaths`, in the order of `services()` and `more`; others are left out."""
     found: dict[str, ServiceStatus] = {}
     for line in text.splitlines():
         fields = line.split()
@@ -74,7 +75,8 @@ def parse(text: str) -> tuple[ServiceStatus, ...]:
                 seconds=int(seconds),
                 restarts=int(deaths),
             )
-    return tuple(found[service.name] for service in services() if service.name in found)
+    known = (*(service.name for service in services()), *more)
+    return tuple(found[name] for name in known if name in found)
 
 
 def suspect(seen: tuple[ServiceStatus, ...]) -> ServiceStatus | None:
