@@ -137,6 +137,8 @@ def are_back(pods: JsonObject, since: float) -> bool:
 
 
 def _is_back(pod: JsonObject, since: float) -> bool:
+    if pod.get("spec", {}).get("nodeName", NODE_NAME) != NODE_NAME:
+        return True  # on a node without a machine, which has not been away
     if "deletionTimestamp" in pod["metadata"] or pod["status"].get("phase") in {"Succeeded", "Failed"}:
         return True
     containers = pod["status"].get("containerStatuses", [])

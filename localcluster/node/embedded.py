@@ -1,12 +1,13 @@
 """The embedded node's life: start, look, stop, destroy. Each can be interrupted and called again."""
 
 import hashlib
+import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from filelock import FileLock
 from pydantic import BaseModel, ConfigDict
@@ -138,6 +139,20 @@ class EmbeddedNode:
         if done.returncode:
             raise UserError(f"{command[0]} in the node failed: {done.stderr.strip()[-300:]}")
         return done.stdout
+
+    def write(self, path: PurePosixPath, text: str) -> None:
+        """Have a private file inside the running node, whole or not at all; it never is on this machine's disk.
+
+        Raises:
+            UserError: it cannot be written, or the node does not run.
+        """
+        with os.fdopen(os.memfd_create("text"), "wb+") as stream:
+            stream.write(text.encode())
+            stream.seek(0)
+            script = 'umask 077 && cat >"$0.new" && mv "$0.new" "$0"'
+            done = self._machine.run("sh", "-c", script, str(path), stdin=stream)
+        if done.returncode:
+            raise UserError(f"{path} in the node was not written: {done.stderr.strip()[-300:]}")
 
     def _look(self) -> tuple[ServiceStatus, ...]:
         more = [addition.service.name for addition in self._state.additions]

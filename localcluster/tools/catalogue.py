@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from components.model import versions
 from localcluster.tools.pins import Pins
 
-Group = Literal["engine", "node", "images", "load", "validate"]
+Group = Literal["engine", "node", "images", "load", "validate", "rehearsal"]
 Target = Literal["host", "linux"]
 
 PLAIN = ("-trimpath", "-buildvcs=false")
@@ -369,6 +369,54 @@ def _own_and_extra(pins: Pins) -> tuple[Tool, ...]:
     )
 
 
+def _rehearsal(pins: Pins) -> tuple[Tool, ...]:
+    """What a rehearsal of Azure has beside the node: nodes without a machine, and what AKS brings."""
+    kwok = "sigs.k8s.io/kwok"
+    stages = {
+        "node-initialize": "node/fast",
+        "pod-ready": "pod/fast",
+        "pod-complete": "pod/fast",
+        "pod-delete": "pod/fast",
+    }
+    own = {
+        "aks-addons": ("aksaddons", "github.com/container-storage-interface/spec"),
+        "charts": ("charts", "helm.sh/helm/v4"),
+    }
+    return (
+        Tool(
+            name="kwok",
+            group="rehearsal",
+            version=pins.module("kwok", kwok),
+            unit="kwok",
+            build="kwok",
+            package=f"{kwok}/cmd/kwok",
+            output="kwok",
+            # How its nodes and pods live, as its makers ship it beside the program.
+            companions=tuple(
+                Companion(
+                    name=f"{stage}.yaml",
+                    go_module="localcluster/tools/kwok",
+                    module=kwok,
+                    path=f"kustomize/stage/{folder}/{stage}.yaml",
+                )
+                for stage, folder in stages.items()
+            ),
+        ),
+        *(
+            Tool(
+                name=name,
+                group="rehearsal",
+                version=pins.module("node", module),
+                unit=name,
+                build="kubernetes",
+                package=f"./{folder}",
+                output=folder,
+            )
+            for name, (folder, module) in own.items()
+        ),
+    )
+
+
 def _linker(*variables: str) -> str:
     return " ".join((f"-ldflags={STRIP}", *(f"-X {variable}" for variable in variables)))
 
@@ -438,6 +486,12 @@ def _builds(pins: Pins) -> tuple[Build, ...]:
         ),
         Build(name="fortio", directory=node, target="linux", flags=(*PLAIN, _linker())),
         Build(name="istioctl", directory=node, flags=istio),
+        Build(
+            name="kwok",
+            directory="localcluster/tools/kwok",
+            target="linux",
+            flags=(*PLAIN, _linker()),
+        ),
     )
 
 
@@ -452,6 +506,7 @@ def catalogue(pins: Pins) -> Catalogue:
             *_own_programs(pins),
             *_istio(),
             *_own_and_extra(pins),
+            *_rehearsal(pins),
         ),
         builds=_builds(pins),
     )

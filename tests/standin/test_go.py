@@ -13,6 +13,8 @@ from ops.paths import CHECKOUT, cache_root
 MODULES = {
     "standin": (CHECKOUT / "localcluster" / "standin", "./..."),
     "images": (CHECKOUT / "localcluster" / "tools" / "node", "./images"),
+    "aksaddons": (CHECKOUT / "localcluster" / "tools" / "node", "./aksaddons"),
+    "charts": (CHECKOUT / "localcluster" / "tools" / "node", "./charts"),
 }
 
 pytestmark = pytest.mark.node  # compiles Go: not part of the everyday run
