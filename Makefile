@@ -5,7 +5,7 @@ ENV = local
 FAST = not cluster and not node and not tools
 
 .DEFAULT_GOAL := help
-.PHONY: help up down stop status preview diff-env pin env measure test test-fast check lock bench
+.PHONY: help up down stop status preview diff-env pin policy env measure test test-fast check lock bench
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,6 +30,9 @@ diff-env: ## how two environments differ: make diff-env A=dev B=prod
 
 pin: ## note the digest of every image in the stack file: make pin ENV=prod
 	@$(PITSTOP) pin --env $(ENV)
+
+policy: ## the policy pack over what the program registers; no cluster, no credentials
+	@$(PITSTOP) policy --env $(ENV) $(ARGS)
 
 env: ## shell lines for a plain `pulumi`: eval "$$(make -s env)"
 	@$(PITSTOP) env --env $(ENV) $(ARGS)

@@ -96,6 +96,18 @@ def measure(
 
 
 @app.command()
+def policy(
+    env: Env = "local",
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="For machines, on standard output.")] = False,
+) -> None:
+    """Judge what the program registers by the policy pack; needs no cluster and no credentials."""
+    from ops import policy as pack
+
+    raise typer.Exit(pack.check(env, as_json=as_json))
+
+
+@app.command()
 def env(env: Env = "local") -> None:
     """Print shell lines that make the plain `pulumi` work: eval "$(make -s env)"."""
     from ops import environment

@@ -37,6 +37,7 @@ from ops.paths import CHECKOUT, cache_root, checkout_dir, checkout_id
 
 PROVIDER = "pulumi-resource-kubernetes"
 ENGINE = ("pulumi", "pulumi-language-python")
+PACKS = CHECKOUT / "localcluster" / "tools" / "packs" / "python"
 # A passphrase in the shell for some other project would win over our file.
 UNWANTED = ("PULUMI_CONFIG_PASSPHRASE",)
 SALT = re.compile(rb"^encryptionsalt:.*\n?", re.MULTILINE)
@@ -46,6 +47,8 @@ class Toolbox(Protocol):
     """Where programs are."""
 
     def path(self, name: str) -> Path: ...
+
+    def source(self, name: str) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +88,14 @@ def pulumi_env(environment: str, needs: Needs, environ: Mapping[str, str] = os.e
     if own_backend(environment, environ):
         values |= _own(environment)
     if needs.toolbox:
+        values |= _packs(needs.toolbox)
         _offer_provider(needs.toolbox.path(PROVIDER), Path(values.get("PULUMI_HOME", _home(environ))))
     return values
+
+
+def _packs(toolbox: Toolbox) -> dict[str, str]:
+    """How policy packs in Python run: the language host built here is older than its engine."""
+    return {"PULUMI_PYTHON_CMD": str(PACKS)} if toolbox.source(ENGINE[1]) == "build" else {}
 
 
 def _own(environment: str) -> dict[str, str]:

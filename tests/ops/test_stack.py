@@ -54,6 +54,9 @@ class Tools:
         folder = self.folder / ("plugin" if name == stacks.PROVIDER else "bin")
         return folder / name
 
+    def source(self, name: str) -> str:  # noqa: ARG002 - every one is from there
+        return "build"
+
 
 @pytest.fixture
 def tools(tmp_path: Path) -> Tools:
