@@ -14,7 +14,7 @@ from ops.paths import CHECKOUT
 from ops.recording import Registered, record
 from policy.rulebook.judging import Configuration, ConfigurationError, Finding, configured, judge, rules
 from policy.rulebook.reading import plain
-from policy.rulebook.registry import Resource
+from policy.rulebook.registry import Level, Resource
 
 FOLDER = CHECKOUT / "policy"
 
@@ -29,7 +29,7 @@ def check(environment: str, *, as_json: bool) -> int:
     registered = record(environment)
     found = judge(map(resource, registered), configuration)
     if as_json:
-        print(json.dumps(document(environment, registered, found), indent=2))
+        print(json.dumps([entry(one) for one in found], indent=2))
     else:
         _show(environment, len(registered), found)
     return 2 if any(one.stops for one in found) else 0
@@ -77,41 +77,25 @@ def resource(one: Registered) -> Resource:
     )
 
 
-def document(
-    environment: str, registered: Sequence[Registered], found: Iterable[Finding]
-) -> dict[str, object]:
-    """What is found, for machines."""
-    found = tuple(found)
-    return {
-        "environment": environment,
-        "resources": len(registered),
-        "rules": len(rules()),
-        "passed": not any(one.stops for one in found),
-        "findings": [_entry(one) for one in found],
-    }
-
-
-def _entry(one: Finding) -> dict[str, object]:
+def entry(one: Finding) -> dict[str, object]:
+    """What is found, for machines: `severity` is mandatory where it stops, `exception` what covers it."""
     rule = next((rule for rule in rules() if rule.code == one.code), None)
-    excepted = one.exemption
-    return {
-        "rule": one.code,
-        "title": rule.title if rule else "",
-        "severity": str(rule.severity) if rule else "",
-        "level": str(one.level),
-        "urn": one.resource.urn if one.resource else "",
+    where, excepted = one.resource, one.exemption
+    found: dict[str, object] = {
+        "code": one.code,
+        "severity": str(Level.ADVISORY if one.exemption else one.level),
+        "resource": f"{where.type}::{where.name}" if where else "stack",
+        "message": str(one.violation),
         "path": one.violation.path,
-        "message": one.violation.message,
-        "remedy": rule.remedy if rule else "",
+        "urn": where.urn if where else "",
         "unknown": one.unknown,
-        "exception": {
-            "owner": excepted.owner,
-            "reason": excepted.reason,
-            "expires": excepted.expires.isoformat(),
-        }
-        if excepted
-        else None,
     }
+    if rule:
+        found |= {"title": rule.title, "todo": rule.remedy, "source": rule.source}
+    if excepted:
+        until = excepted.expires.isoformat()
+        found["exception"] = {"owner": excepted.owner, "reason": excepted.reason, "expires": until}
+    return found
 
 
 def _show(environment: str, count: int, found: Sequence[Finding]) -> None:

@@ -98,27 +98,27 @@ def _target(resource: Resource, path: str, to: Document, weight: float) -> Targe
 class Map:
     """Who answers for which host."""
 
-    rules: Mapping[str, Resource]  # DestinationRules
+    rules: tuple[tuple[str, Resource], ...]  # DestinationRules by host
     services: Mapping[str, Resource]
     pods: tuple[Pods, ...]
 
     @classmethod
     def of(cls, stack: Stack) -> "Map":
         return cls(
-            {
-                full(text(one.inputs, "spec", "host"), one.namespace): one
+            tuple(
+                (full(text(one.inputs, "spec", "host"), one.namespace), one)
                 for one in stack.of(DESTINATION_RULE)
-            },
+            ),
             {f"{one.object_name}.{one.namespace}{SUFFIX}": one for one in stack.of(SERVICE)},
             tuple(workloads(stack, DEPLOYMENT, STATEFUL, "kubernetes:apps:DaemonSet")),
         )
 
     def subset(self, host: str, name: str) -> Mapping[str, str] | None:
         """The labels of a subset; None where there is none of that name."""
-        rule = self.rules.get(host)
-        for one in items(rule.inputs, "spec", "subsets") if rule else ():
-            if text(one, "name") == name:
-                return labelled(one, "labels")
+        for rule in (rule for of, rule in self.rules if of == host):
+            for one in items(rule.inputs, "spec", "subsets"):
+                if text(one, "name") == name:
+                    return labelled(one, "labels")
         return None
 
     def behind(self, host: str, labels: Mapping[str, str]) -> list[Pods] | None:
@@ -155,7 +155,7 @@ def chain(stack: Stack, _: Told) -> Iterator[Violation]:
     for resource in stack.of(VIRTUAL_SERVICE):
         for target in targets(resource):
             yield from _answers(resource, target, known, stack)
-    for host, rule in known.rules.items():
+    for host, rule in known.rules:
         for path, one in numbered(items(rule.inputs, "spec", "subsets"), "spec.subsets"):
             if known.behind(host, labelled(one, "labels")) == []:
                 yield rule.wrong(f"{path}.labels", f"no pods of {host} have these")
@@ -170,7 +170,7 @@ def chain(stack: Stack, _: Told) -> Iterator[Violation]:
 def _answers(resource: Resource, target: Target, known: Map, stack: Stack) -> Iterator[Violation]:
     labels = known.subset(target.host, target.subset) if target.subset else {}
     if labels is None:
-        there = target.host in known.rules
+        there = any(host == target.host for host, _ in known.rules)
         yield resource.wrong(
             f"{target.path}.subset",
             f"{target.subset}: {'no such subset of' if there else 'no DestinationRule for'} {target.host}",
@@ -231,7 +231,7 @@ def one_owner(stack: Stack, _: Told) -> Iterator[Violation]:
 )
 def ejection(stack: Stack, _: Told) -> Iterator[Violation]:
     known = Map.of(stack)
-    for host, rule in known.rules.items():
+    for host, rule in known.rules:
         outliers = mapping(rule.inputs, "spec", "trafficPolicy", "outlierDetection")
         if not outliers:
             continue

@@ -19,10 +19,11 @@ SIDECAR_USER = 1337  # the proxy's own: its traffic goes around the proxy
 DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
 WITH_TAG = re.compile(r":[^:/@]+(@|$)")
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
-DEFAULT_NAMES = r"(?i)(password|passwd|secret|token|api_?key|private_?key|connectionstrings?)"
+DEFAULT_NAMES = r"(?i)(password|passwd|secret|token|api_?key|private_?key)"
+REFERENCE = re.compile(r"\$\([A-Za-z0-9_.-]+\)")  # another variable's value, which may come from a Secret
 # A password inside an address or a connection string, whatever the variable is called.
 IN_VALUE = re.compile(
-    r"(?i)(?:password|pwd)=[^;{\s]+|://[^/\s:@]+:[^/\s@{]+@|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+    r"(?i)(?:password|pwd)=[^;\s]+|://[^/\s:@]*:[^/\s@]+@|-----BEGIN [A-Z ]*PRIVATE KEY-----"
 )
 MESH_PORTS = re.compile(r"^(http|http2|https|grpc|grpc-web|tcp|tls|mongo|mysql|redis|udp)(-|$)")
 
@@ -174,7 +175,7 @@ def resources(resource: Resource, told: Told) -> Iterator[Violation]:
     for path, container in pods_of(resource).containers():
         for group in ("requests", "limits"):
             stated = mapping(container, "resources", group)
-            for missing in (name for name in told.texts(group) if name not in stated):
+            for missing in (name for name in told.texts(group) if at(stated, name) is None):
                 yield resource.wrong(f"{path}.resources.{group}.{missing}", "not stated")
 
 
@@ -295,13 +296,13 @@ def ending(resource: Resource, told: Told) -> Iterator[Violation]:
 def secrets(resource: Resource, told: Told) -> Iterator[Violation]:
     names, known = re.compile(told.text("names")), set(told.texts("open"))
     for path, name, value in _literals(resource):
-        # The value itself is told to nobody.
-        if (
-            name not in known
-            and value
-            and (IN_VALUE.search(value) or (names.search(name) and " " not in value))
-        ):
-            yield resource.wrong(path, f"{name} looks like a secret and is a literal")
+        literal = REFERENCE.sub("", value)
+        # A text of several words is a sentence and no password.
+        named = names.search(name) and literal and " " not in literal
+        if name not in known and (named or IN_VALUE.search(literal)):
+            yield resource.wrong(
+                path, f"{name} looks like a secret and is a literal"
+            )  # whose value nobody is told
 
 
 def _literals(resource: Resource) -> Iterator[tuple[str, str, str]]:
