@@ -5,7 +5,7 @@ ENV = local
 FAST = not cluster and not node and not tools
 
 .DEFAULT_GOAL := help
-.PHONY: help up down stop status preview diff-env pin policy env measure test test-fast check lock bench
+.PHONY: help up down stop status preview diff-env pin policy env measure test test-fast check lock bench timeline
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -54,6 +54,9 @@ test: ## every test; brings the environment up where needed
 
 bench: ## times of each stage and the ratio to the engine's floor
 	@$(PITSTOP) run python -m bench $(ARGS)
+
+timeline: ## what the last update waited for, as timeline.png
+	@$(PITSTOP) run python -m bench.timeline --env $(ENV) $(ARGS)
 
 lock: ## remake requirements*.txt from pyproject.toml
 	@$(PITSTOP) run python -m ops.lock

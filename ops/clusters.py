@@ -4,21 +4,25 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import typer
 
+from components.model.azure.settings import AksCluster
 from components.model.naming import KUBECONFIG_VARIABLE
 from components.model.settings import KubeconfigCluster, Settings
 from localcluster import images
 from localcluster.node import rootfs
 from localcluster.node.embedded import EmbeddedNode
-from localcluster.node.select import Choice, Embedded, External, Kind, asked, decide, look
+from localcluster.node.select import Choice as LocalChoice
+from localcluster.node.select import Embedded, External, Kind, asked, decide, look
 from localcluster.tools import charts
 from localcluster.tools.toolbox import Toolbox
 from ops.errors import UserError
 from ops.kube import Kube
 from ops.paths import checkout_dir, checkout_id
 from ops.progress import Progress
+from ops.rehearsal import Rehearsal
 
 KIND_CONFIG = """\
 kind: Cluster
@@ -52,17 +56,32 @@ class Cluster:
         return f"{self.kubeconfig}#{self.context}" if self.context else str(self.kubeconfig)
 
 
+@dataclass(frozen=True, slots=True)
+class Azure:
+    """A managed cluster: it comes and goes with the update itself, which may be a rehearsal."""
+
+    rehearsal: Rehearsal | None = None
+    kind: Literal["azure"] = "azure"
+
+
+Choice = LocalChoice | Azure
+
+
 def node() -> EmbeddedNode:
     """This checkout's own node, whether it exists or not."""
     return EmbeddedNode(checkout_dir() / "node")
 
 
-def choose(settings: Settings) -> Choice:
+def choose(settings: Settings, rehearsal: Rehearsal | None = None) -> Choice:
     """The cluster to use: the variable, else the stack, else one of our own.
 
     Raises:
-        UserError: no cluster can be had here.
+        UserError: no cluster can be had here, or there is nothing to rehearse.
     """
+    if isinstance(settings.cluster, AksCluster):
+        return Azure(rehearsal)
+    if rehearsal:
+        raise UserError(f"{rehearsal.environment} is not on Azure: nothing to rehearse; make up runs it")
     # `make env` names our own cluster by the variable; it stays ours.
     named = asked(own=(node().kubeconfig, _kind_kubeconfig()))
     if named is None and isinstance(settings.cluster, KubeconfigCluster):
@@ -78,7 +97,7 @@ def bring_up(choice: Choice, settings: Settings, tools: Toolbox, progress: Progr
         ours.start(tools, progress, archives=[_archive(tools, progress)])
     elif isinstance(choice, Kind):
         _bring_up_kind(choice, tools, progress)
-    else:
+    elif isinstance(choice, External):
         _answers(choice)
         if settings.images == "standin":
             _load(choice, tools, progress)
@@ -86,7 +105,13 @@ def bring_up(choice: Choice, settings: Settings, tools: Toolbox, progress: Progr
 
 
 def current(choice: Choice) -> Cluster:
-    """The cluster of this choice as it is now."""
+    """The cluster of this choice as it is now.
+
+    Raises:
+        UserError: it is a managed one, whose credentials nobody keeps.
+    """
+    if isinstance(choice, Azure):
+        return _managed(choice)
     if isinstance(choice, External):
         return Cluster(choice.kubeconfig, choice.context, None, ours=False)
     if isinstance(choice, Kind):
@@ -96,6 +121,9 @@ def current(choice: Choice) -> Cluster:
 
 def running(choice: Choice) -> bool:
     """Whether a cluster of our own is up; somebody else's counts as up."""
+    if isinstance(choice, Azure):
+        own = choice.rehearsal.node if choice.rehearsal else None
+        return own.status().running if own else asked(own=()) is not None
     if isinstance(choice, Embedded):
         return node().status().running
     return not isinstance(choice, Kind) or _kind_name() in _output("kind", "get", "clusters").split()
@@ -103,6 +131,10 @@ def running(choice: Choice) -> bool:
 
 def take_down(choice: Choice) -> None:
     """Remove a cluster of our own; somebody else's is left alone."""
+    if isinstance(choice, Azure):
+        if choice.rehearsal:
+            choice.rehearsal.remove()
+        return
     if isinstance(choice, Kind):
         _output("kind", "delete", "cluster", "--name", _kind_name(), "--kubeconfig", str(_kind_kubeconfig()))
     if node().exists():
@@ -127,6 +159,19 @@ def confirm(choice: Choice, settings: Settings, *, yes: bool) -> None:
         raise UserError(
             f"{where}: nothing was installed; pass --yes to agree, or choose another {KUBECONFIG_VARIABLE}"
         )
+
+
+def _managed(choice: Azure) -> Cluster:
+    if choice.rehearsal:
+        own = choice.rehearsal.node
+        return Cluster(own.kubeconfig, None, own.status().http_port, ours=True)
+    named = asked(own=())
+    if named is None:
+        raise UserError(
+            "the cluster's credentials are not kept; get some, az aks get-credentials --file kubeconfig, "
+            f"and name them by {KUBECONFIG_VARIABLE}=kubeconfig"
+        )
+    return Cluster(named.kubeconfig, named.context, None, ours=False)
 
 
 def _archive(tools: Toolbox, progress: Progress) -> Path:

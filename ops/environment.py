@@ -23,9 +23,10 @@ from components.model.plan import Plan
 from components.model.render import render
 from components.model.settings import Settings
 from localcluster import images
-from localcluster.node.select import Choice, Embedded, External
+from localcluster.node.select import Embedded, External
 from localcluster.tools import charts, toolbox
-from ops import clusters
+from ops import clusters, rehearsal
+from ops.clusters import Azure, Choice
 from ops.errors import UserError
 from ops.kube import Kube
 from ops.measure import Entrance, Load, Split, measure
@@ -57,7 +58,7 @@ class Environment:
         """Everything that can be known wrong is said here, before anything is built or started."""
         settings = stackfile.load(stackfile.path_of(name, CHECKOUT))
         plan_for(settings, naming.owner(PROJECT, name))
-        return cls(name, settings, clusters.choose(settings))
+        return cls(name, settings, clusters.choose(settings, rehearsal.asked(name)))
 
     @property
     def plan(self) -> Plan:
@@ -66,6 +67,8 @@ class Environment:
 
     def groups(self) -> tuple[str, ...]:
         """The tools this environment needs, images included."""
+        if isinstance(self.choice, Azure):
+            return rehearsal.TOOLS if self.choice.rehearsal else ("engine",)
         if isinstance(self.choice, External) and self.settings.images != "standin":
             return ("engine",)
         node = ("node",) if isinstance(self.choice, Embedded) else ()
@@ -78,6 +81,8 @@ class Environment:
     def needs(self, tools: toolbox.Toolbox, progress: Progress) -> Needs:
         """What the program is told besides its stack file."""
         folder = charts.ensure(progress) if self.settings.mesh.kind == "helm" else None
+        if isinstance(self.choice, Azure):
+            return Needs(tools, folder, rehearsal=self.choice.rehearsal)
         return Needs(tools, folder, clusters.current(self.choice).reference)
 
 
@@ -87,15 +92,36 @@ def up(name: str, *, yes: bool, requests: int) -> None:
     with _alone():
         environment = Environment.read(name)
         clusters.confirm(environment.choice, environment.settings, yes=yes)
+        _say_what_it_is(environment.choice, progress)
         tools = toolbox.ensure(environment.groups(), progress)
-        cluster = clusters.bring_up(environment.choice, environment.settings, tools, progress)
+        clusters.bring_up(environment.choice, environment.settings, tools, progress)
         with progress.step("preview and update"):
             stack = environment.stack(tools, progress)
             stack.ensure()
             stack.up()
-        measured = measure_splits(environment, cluster, requests, progress)
+        cluster = _measurable(environment, progress)
+        measured = measure_splits(environment, cluster, requests, progress) if cluster else ()
     _remember(progress, time.monotonic() - started)
     _report(environment, cluster, measured, time.monotonic() - started)
+
+
+def _say_what_it_is(choice: Choice, progress: Progress) -> None:
+    """A rehearsal is never taken for the thing itself."""
+    for line in choice.rehearsal.said() if isinstance(choice, Azure) and choice.rehearsal else ():
+        progress.note(line)
+
+
+def _measurable(environment: Environment, progress: Progress) -> clusters.Cluster | None:
+    """The cluster, where pods really run and we are let in."""
+    choice = environment.choice
+    if isinstance(choice, Azure):
+        if choice.rehearsal and choice.rehearsal.scale == "nodes":
+            progress.note(f"no split is measured: no pod runs; {rehearsal.ASKED}=pods runs them")
+            return None
+        if not clusters.running(choice):
+            progress.note("no split is measured: the cluster's credentials are not kept; see docs/azure.md")
+            return None
+    return clusters.current(choice)
 
 
 def down(name: str, *, yes: bool) -> None:
@@ -108,7 +134,7 @@ def down(name: str, *, yes: bool) -> None:
     with _alone():
         environment = Environment.read(name)
         _say_what_goes(environment, progress)
-        if isinstance(environment.choice, External) or environment.settings.mesh.kind == "existing":
+        if _keeps_its_cluster(environment):
             clusters.confirm(environment.choice, environment.settings, yes=yes)
             stack = environment.stack(toolbox.ensure(("engine",), progress), progress)
             with progress.step("removing what the stack owns"):
@@ -117,8 +143,16 @@ def down(name: str, *, yes: bool) -> None:
             return
         with progress.step("removing this checkout's cluster and state"):
             clusters.take_down(environment.choice)
-            shutil.rmtree(checkout_dir(), ignore_errors=True)
-            _lock_file().unlink(missing_ok=True)
+            if not isinstance(environment.choice, Azure):
+                shutil.rmtree(checkout_dir(), ignore_errors=True)
+                _lock_file().unlink(missing_ok=True)
+
+
+def _keeps_its_cluster(environment: Environment) -> bool:
+    """Whether a stack is taken off its cluster resource by resource; one of our own is thrown away."""
+    if isinstance(environment.choice, Azure):
+        return environment.choice.rehearsal is None
+    return isinstance(environment.choice, External) or environment.settings.mesh.kind == "existing"
 
 
 def _say_what_goes(environment: Environment, progress: Progress) -> None:
@@ -126,7 +160,7 @@ def _say_what_goes(environment: Environment, progress: Progress) -> None:
     plan = environment.plan
     what = "; ".join(f"{claim}: {holds}" for claim, holds in sorted(plan.data().items()))
     if what:
-        kept = plan.retain and isinstance(environment.choice, External)
+        kept = plan.retain and _keeps_its_cluster(environment)
         progress.note(f"data that {'stays (storage.retain)' if kept else 'goes with it'}: {what}")
 
 
@@ -146,12 +180,15 @@ def preview(name: str) -> None:
     progress = Progress()
     settings = stackfile.load(stackfile.path_of(name, CHECKOUT))
     plan = plan_for(settings, naming.owner(PROJECT, name))
+    asked = rehearsal.asked(name)
     try:
-        choice: Choice | None = clusters.choose(settings)
+        choice: Choice | None = clusters.choose(settings, asked)
     except UserError as reason:
+        if asked:
+            raise
         progress.note(f"{reason}")
         choice = None
-    if choice is None or not clusters.running(choice):
+    if choice is None or not (isinstance(choice, Azure) or clusters.running(choice)):
         progress.note("no cluster is running: these are the manifests, with placeholders for secret values")
         text = render(plan)
         if (console := Console()).is_terminal:
@@ -160,6 +197,7 @@ def preview(name: str) -> None:
             print(text)
         return
     environment = Environment(name, settings, choice)
+    _say_what_it_is(choice, progress)
     stack = environment.stack(toolbox.ensure(("engine",), progress), progress)
     stack.ensure()
     stack.preview()
@@ -176,10 +214,12 @@ def shell(name: str) -> dict[str, str]:
     """The variables that make the plain `pulumi` and `kubectl` work in a shell."""
     environment, progress = Environment.read(name), Progress()
     tools = toolbox.ensure(("engine",), progress)
-    cluster = clusters.current(environment.choice)
     values = pulumi_env(name, environment.needs(tools, progress))
-    values["KUBECONFIG"] = str(cluster.kubeconfig)
-    values.setdefault(KUBECONFIG_VARIABLE, cluster.reference)
+    if not isinstance(environment.choice, Azure) or clusters.running(environment.choice):
+        cluster = clusters.current(environment.choice)
+        values["KUBECONFIG"] = str(cluster.kubeconfig)
+        if not isinstance(environment.choice, Azure):
+            values.setdefault(KUBECONFIG_VARIABLE, cluster.reference)
     kubectl = toolbox.find(("kubectl",))
     if kubectl.tools:
         values["PATH"] = os.pathsep.join((str(kubectl.path("kubectl").parent), values["PATH"]))
@@ -260,14 +300,14 @@ def _shared_alike(settings: Settings, service: str, caller: str) -> bool:
 
 def _report(
     environment: Environment,
-    cluster: clusters.Cluster,
+    cluster: clusters.Cluster | None,
     measured: tuple[SplitMeasurement, ...],
     seconds: float,
 ) -> None:
     console = Console()
     if measured:
         console.print(render_table(measured))
-    url = address(environment, cluster)
+    url = address(environment, cluster) if cluster else None
     console.print(f"The webapp answers at {url}" if url else "The environment is up.", highlight=False)
     console.print(f"Up in {elapsed(seconds)}. Next: make status, or see README.md.", highlight=False)
     if not all(measurement.passes() for measurement in measured):

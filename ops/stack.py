@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import Protocol
 
 import psutil
+from lightkube import Client
 
 from components.model import naming, stackfile
 from components.model.explain import PROJECT
 from components.model.istio import Release
-from components.model.kubeconfig import Target, target
+from components.model.kubeconfig import target
 from components.model.naming import (
     CHARTS_VARIABLE,
     KUBECONFIG_VARIABLE,
@@ -31,13 +32,16 @@ from components.model.naming import (
     SECRETS_VARIABLE,
 )
 from components.model.plan import build
+from components.model.settings import Settings
 from ops import generated, leftovers
 from ops.errors import UserError
 from ops.paths import CHECKOUT, cache_root, checkout_dir, checkout_id
+from ops.rehearsal import Rehearsal
 
 PROVIDER = "pulumi-resource-kubernetes"
 ENGINE = ("pulumi", "pulumi-language-python")
 PACKS = CHECKOUT / "localcluster" / "tools" / "packs" / "python"
+EVENTS = "events.jsonl"  # what the engine did in the last update, and when
 # A passphrase in the shell for some other project would win over our file.
 UNWANTED = ("PULUMI_CONFIG_PASSPHRASE",)
 SALT = re.compile(rb"^encryptionsalt:.*\n?", re.MULTILINE)
@@ -58,13 +62,46 @@ class Needs:
     toolbox: Toolbox | None = None
     charts: Path | None = None
     kubeconfig: str | None = None  # PATH or PATH#CONTEXT
+    rehearsal: Rehearsal | None = None
 
 
-def own_backend(environment: str, environ: Mapping[str, str]) -> bool:
-    """Whether the stack's state is kept in this checkout's cache: the local one's, unless told otherwise."""
-    if "PULUMI_BACKEND_URL" in environ and environ["PULUMI_BACKEND_URL"] != _backend_url():
-        return False
-    return stackfile.load(stackfile.path_of(environment, CHECKOUT)).cluster.kind == "local"
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """Where the state of a stack is kept in this checkout's cache, and what goes with it."""
+
+    folder: Path
+
+    @property
+    def backend_url(self) -> str:
+        """The backend as PULUMI_BACKEND_URL names it."""
+        return f"file://{self.folder / 'backend'}"
+
+    def variables(self, environment: str, hosts: Sequence[str]) -> dict[str, str]:
+        """What leads there. Makes passphrase and secret values where there are none yet."""
+        (self.folder / "backend").mkdir(parents=True, exist_ok=True, mode=0o700)
+        passphrase = _keep(self.folder / "passphrase", secrets.token_urlsafe(32))
+        values = generated.ensure(self.folder / "secrets.json", hosts)
+        return {
+            "PULUMI_BACKEND_URL": self.backend_url,
+            "PULUMI_HOME": str(self.folder / "home"),
+            "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase),
+            # The committed stack file holds no salt: it would belong to one machine's passphrase.
+            "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
+            SECRETS_VARIABLE: str(values),
+            OWNER_VARIABLE: naming.owner(PROJECT, f"{environment}.{checkout_id()}"),
+        }
+
+
+def keeping(settings: Settings, needs: Needs, environ: Mapping[str, str]) -> Keeping | None:
+    """Where this checkout keeps a stack's state: a rehearsal's always, the local one's unless told otherwise.
+
+    None: Pulumi keeps it where the person who is logged in says.
+    """
+    if needs.rehearsal:
+        return Keeping(needs.rehearsal.folder / "pulumi")
+    own = Keeping(checkout_dir() / "pulumi")
+    here = environ.get("PULUMI_BACKEND_URL", own.backend_url) == own.backend_url
+    return own if here and settings.cluster.kind == "local" else None
 
 
 def pulumi_env(environment: str, needs: Needs, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -72,55 +109,36 @@ def pulumi_env(environment: str, needs: Needs, environ: Mapping[str, str] = os.e
 
     Makes the generated files they point to: passphrase and secret values, readable by their owner alone.
     """
+    return _variables(environment, stackfile.load(stackfile.path_of(environment, CHECKOUT)), needs, environ)
+
+
+def _variables(
+    environment: str, settings: Settings, needs: Needs, environ: Mapping[str, str]
+) -> dict[str, str]:
+    own = keeping(settings, needs, environ)
     values = {
         "PATH": os.pathsep.join(_path(needs, environ)),
         "PULUMI_STACK": environment,
         "PULUMI_SKIP_UPDATE_CHECK": "true",
-        # Plugins come from the toolbox; a look for newer ones costs seconds where there is no internet.
-        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         "PYTHONPYCACHEPREFIX": str(cache_root() / "pycache"),
         "PYTHONDONTWRITEBYTECODE": "",  # compiled once, in the cache; empty is how Python says no
     }
+    if own:
+        # Plugins come from the toolbox; a look for newer ones costs seconds where there is no internet.
+        values["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true"
+        values |= own.variables(environment, settings.ingress.hosts)
     if needs.charts:
         values[CHARTS_VARIABLE] = str(needs.charts)
     if needs.kubeconfig:
         values[KUBECONFIG_VARIABLE] = needs.kubeconfig
-    if own_backend(environment, environ):
-        values |= _own(environment)
+    home = Path(values.get("PULUMI_HOME", _home(environ)))
     if needs.toolbox:
         values |= _packs(needs.toolbox)
-        _offer_provider(needs.toolbox.path(PROVIDER), Path(values.get("PULUMI_HOME", _home(environ))))
+        _offer_provider(needs.toolbox.path(PROVIDER), home)
+    if needs.rehearsal:
+        values |= needs.rehearsal.variables()
+        needs.rehearsal.offer_provider(home)
     return values
-
-
-def _packs(toolbox: Toolbox) -> dict[str, str]:
-    """How policy packs in Python run: the language host built here is older than its engine."""
-    return {"PULUMI_PYTHON_CMD": str(PACKS)} if toolbox.source(ENGINE[1]) == "build" else {}
-
-
-def _own(environment: str) -> dict[str, str]:
-    folder = _folder()
-    (folder / "backend").mkdir(parents=True, exist_ok=True, mode=0o700)
-    passphrase = _keep(folder / "passphrase", secrets.token_urlsafe(32))
-    hosts = stackfile.load(stackfile.path_of(environment, CHECKOUT)).ingress.hosts
-    values = generated.ensure(folder / "secrets.json", hosts)
-    return {
-        "PULUMI_BACKEND_URL": _backend_url(),
-        "PULUMI_HOME": str(folder / "home"),
-        "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase),
-        # The committed stack file holds no salt: it would belong to one machine's passphrase.
-        "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
-        SECRETS_VARIABLE: str(values),
-        OWNER_VARIABLE: naming.owner(PROJECT, f"{environment}.{checkout_id()}"),
-    }
-
-
-def _folder() -> Path:
-    return checkout_dir() / "pulumi"
-
-
-def _backend_url() -> str:
-    return f"file://{_folder() / 'backend'}"
 
 
 def _home(environ: Mapping[str, str]) -> str:
@@ -177,9 +195,11 @@ class Stack:
         self.name = environment
         self.file = stackfile.path_of(environment, CHECKOUT)
         self.settings = stackfile.load(self.file)
-        self.own = own_backend(environment, environ)
-        self.variables = pulumi_env(environment, needs, environ)
-        self._environ = {**environ, **self.variables}
+        self._rehearsal = needs.rehearsal
+        self.own = keeping(self.settings, needs, environ)
+        self.variables = _variables(environment, self.settings, needs, environ)
+        # The flag that has the engine write its events is one of those it calls debugging.
+        self._environ = {**environ, **self.variables, "PULUMI_DEBUG_COMMANDS": "true"}
         for name in UNWANTED if self.own else ():
             self._environ.pop(name, None)
 
@@ -194,21 +214,25 @@ class Stack:
         Raises:
             UserError: another update of this stack is running.
         """
-        if not self.own:
+        if self.own is None:
             self._quiet("stack", "select", "--create", self.name)
             return
         self._tidy()
-        self._unlock()
+        self._unlock(self.own)
         leftovers.end_orphans(OWNER_VARIABLE, self.owner)
-        if not self._state_file().exists():
+        if not _state_file(self.own, self.name).exists():
             self._quiet("stack", "init", self.name, "--no-select")
-        if pending := self._pending():
+        if pending := _pending(_state_file(self.own, self.name)):
             self._settle(pending)
 
     def up(self, *, refresh: bool = True) -> None:
         """An update; `refresh` also brings back what has vanished from the cluster."""
         refreshing = ("--refresh",) if refresh else ()
-        self._run("up", "--yes", "--skip-preview", "--suppress-outputs", *refreshing)
+        log = self.folder / EVENTS
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.unlink(missing_ok=True)  # the engine adds to it
+        logged = ("--event-log", str(log))
+        self._run("up", "--yes", "--skip-preview", "--suppress-outputs", *refreshing, *logged)
 
     def preview(self) -> None:
         self._run("preview", "--suppress-outputs")
@@ -222,33 +246,40 @@ class Stack:
         Raises:
             UserError: other environments on the cluster use the mesh this stack owns.
         """
-        if self.own and not self._state_file().exists():
+        if self.own and not _state_file(self.own, self.name).exists():
             return
         self.ensure()
-        client = leftovers.connect(self._target())
-        others = leftovers.other_owners(client, self.owner) if self._releases() else []
+        client = self._client() if self._releases() else None
+        others = leftovers.other_owners(client, self.owner) if client else []
         if others:
             raise UserError(f"stack {self.name}: {', '.join(others)} use its mesh; take those down first")
         self._run("destroy", "--yes", "--skip-preview", "--suppress-outputs")
         self._quiet("stack", "rm", self.name, "--yes", "--preserve-config")
-        if self._releases():
+        if client and self.settings.cluster.kind != "aks":  # which is gone, with all that was in it
             leftovers.remove_mesh_remains(client)
 
     def forget(self) -> None:
         """Removes the state of the local stacks: for when the cluster itself is thrown away."""
         leftovers.end_orphans(OWNER_VARIABLE, self.owner)
-        shutil.rmtree(_folder(), ignore_errors=True)
+        if self.own:
+            shutil.rmtree(self.own.folder, ignore_errors=True)
+
+    @property
+    def folder(self) -> Path:
+        """Where this checkout keeps what belongs to the stack, be the state here or elsewhere."""
+        return self.own.folder if self.own else checkout_dir() / self.name
+
+    def export(self) -> str:
+        """The state, its secrets still encrypted."""
+        return self._quiet("stack", "export")
 
     def outputs(self) -> dict[str, object]:
         """What the last update exported."""
         shown = json.loads(self._quiet("stack", "output", "--json"))
         return dict(shown)
 
-    def _state_file(self) -> Path:
-        return _folder() / "backend" / ".pulumi" / "stacks" / PROJECT / f"{self.name}.json"
-
-    def _unlock(self) -> None:
-        locks = _folder() / "backend" / ".pulumi" / "locks" / "organization" / PROJECT / self.name
+    def _unlock(self, own: Keeping) -> None:
+        locks = own.folder / "backend" / ".pulumi" / "locks" / "organization" / PROJECT / self.name
         stale = False
         for lock in locks.glob("*.json"):
             try:
@@ -263,34 +294,32 @@ class Stack:
         if stale:
             self._quiet("cancel", self.name, "--yes")
 
-    def _pending(self) -> dict[str, str]:
-        """Of which resources a killed run did not live to see the end, and what it was doing to them."""
-        try:
-            latest = json.loads(self._state_file().read_text())["checkpoint"].get("latest") or {}
-        except (OSError, ValueError, KeyError):
-            return {}
-        return {
-            str(operation["resource"]["urn"]).rsplit("::", 1)[-1]: str(operation["type"])
-            for operation in latest.get("pending_operations") or []
-        }
-
     def _settle(self, pending: Mapping[str, str]) -> None:
         """Makes state and cluster agree again after a killed update."""
-        leftovers.forget_releases(leftovers.connect(self._target()), pending, self._releases())
+        if client := self._client():
+            leftovers.forget_releases(client, pending, self._releases())
         self._quiet("refresh", "--yes", "--skip-preview", "--clear-pending-creates")
 
     def _releases(self) -> tuple[Release, ...]:
         plan = build(self.settings, self.owner)
         return plan.mesh.releases if plan.mesh else ()
 
-    def _target(self) -> Target:
-        return target(self.settings.cluster, self._environ)
+    def _client(self) -> Client | None:
+        """The cluster's API; None where nobody keeps its credentials, or a rehearsal has none yet."""
+        environ = self._environ
+        if self._rehearsal:
+            if not self._rehearsal.node.status().running:
+                return None
+            environ = {KUBECONFIG_VARIABLE: str(self._rehearsal.node.kubeconfig)}
+        if self.settings.cluster.kind == "aks" and KUBECONFIG_VARIABLE not in environ:
+            return None
+        return leftovers.connect(target(self.settings.cluster, environ))
 
     def _stage(self) -> Path:
         """A copy of the stack file for the CLI to write its salt to: the checkout stays as it is."""
-        if not self.own:
+        if self.own is None:
             return CHECKOUT
-        folder = _folder() / "project"
+        folder = self.own.folder / "project"
         folder.mkdir(exist_ok=True)
         for source in (CHECKOUT / "Pulumi.yaml", self.file):
             _write(folder / source.name, _without_salt(source.read_bytes()))
@@ -345,6 +374,22 @@ class Stack:
         content = self.file.read_bytes()
         if (without := _without_salt(content)) != content:
             _write(self.file, without)
+
+
+def _state_file(own: Keeping, stack: str) -> Path:
+    return own.folder / "backend" / ".pulumi" / "stacks" / PROJECT / f"{stack}.json"
+
+
+def _pending(state: Path) -> dict[str, str]:
+    """Of which resources a killed run did not live to see the end, and what it was doing to them."""
+    try:
+        latest = json.loads(state.read_text())["checkpoint"].get("latest") or {}
+    except (OSError, ValueError, KeyError):
+        return {}
+    return {
+        str(operation["resource"]["urn"]).rsplit("::", 1)[-1]: str(operation["type"])
+        for operation in latest.get("pending_operations") or []
+    }
 
 
 def _without_salt(content: bytes) -> bytes:

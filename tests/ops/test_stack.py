@@ -277,9 +277,8 @@ def test_what_a_killed_update_was_at_is_settled(
     state = json.dumps({"checkpoint": {"latest": pending}})
     stack = Stack("local", Needs(tools), environ | {"STATE": state})
     forgotten: list[object] = []
-    monkeypatch.setattr(leftovers, "connect", lambda _target: "client")
     monkeypatch.setattr(leftovers, "forget_releases", lambda *given: forgotten.append(given[1]))
-    monkeypatch.setattr(Stack, "_target", lambda _stack: None)
+    monkeypatch.setattr(Stack, "_client", lambda _stack: "client")
     stack.ensure()
     assert forgotten == [{"istiod": "creating"}]
     assert commands(environ)[-1].startswith("refresh --yes --skip-preview --clear-pending-creates")

@@ -49,7 +49,7 @@ def base(*, chaining: bool) -> Iterator[Chart]:
 
 
 def control_plane(revision: str, *, chaining: bool) -> Chart:
-    """istiod of one revision. The shared config map of the revision is read over its own."""
+    """Istiod of one revision. The shared config map of the revision is read over its own."""
     values: Document = {
         **REAL,
         "revision": revision,

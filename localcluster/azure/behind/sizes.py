@@ -70,7 +70,7 @@ def size(name: str) -> Size:
 
 def _ratio(family: str, features: str, version: int) -> float:
     ratio = RATIOS.get(family, USUAL_RATIO)
-    if family == "F" and version >= 6:  # noqa: PLR2004  # from there on in three kinds
+    if family == "F" and version >= 6:  # from there on in three kinds
         return 8 if "m" in features else 2 if "l" in features else 4
     return ratio / 2 if "l" in features and family in {"B", "D"} else ratio
 

@@ -92,7 +92,7 @@ def _identity(document: Document) -> tuple[str, str]:
     return document["kind"], document["metadata"]["name"]
 
 
-def _storage_class(name: str, provisioner: str, default: bool) -> Document:  # noqa: FBT001  # see STORAGE_CLASSES
+def _storage_class(name: str, provisioner: str, default: bool) -> Document:  # see STORAGE_CLASSES
     return {
         "apiVersion": "storage.k8s.io/v1",
         "kind": "StorageClass",

@@ -1,0 +1,88 @@
+"""An environment on Azure without Azure: `REHEARSE=1 make up ENV=dev`.
+
+The same program and the same engine, with a stand-in for the provider that keeps a cloud in a file, and a
+real cluster behind it. Never silently: it is asked for, it has a state of its own, and it says what it is.
+"""
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from components.model.naming import REHEARSAL_VARIABLE
+from localcluster.azure import plugin
+from localcluster.azure.backing import BEHIND_VARIABLE
+from localcluster.azure.behind import SCALE_VARIABLE, Scale, standins
+from localcluster.images import TOOLS as IMAGE_TOOLS
+from localcluster.node.embedded import EmbeddedNode
+from ops.errors import UserError
+from ops.paths import checkout_dir
+
+ASKED = "REHEARSE"
+# What REHEARSE may be, and what the user pools are then.
+SCALES: Mapping[str, Scale] = {"1": "nodes", "pods": "pods"}
+SAID: Mapping[Scale, str] = {
+    "nodes": "user pools are pretended nodes, in the zones and of the size asked for: their pods are not run",
+    "pods": "reduced scale: everything really runs, on the one node of this machine",
+}
+TOOLS = ("engine", "node", "rehearsal", *IMAGE_TOOLS)
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """The rehearsal of one environment."""
+
+    environment: str
+    scale: Scale
+
+    @property
+    def folder(self) -> Path:
+        """Everything it has: the cloud, the cluster behind it, the stack's state."""
+        return checkout_dir().with_suffix(".rehearsal") / self.environment
+
+    @property
+    def node(self) -> EmbeddedNode:
+        """The machine that stands for the system pool, whether it exists or not."""
+        return EmbeddedNode(self.folder / "node")
+
+    def variables(self) -> dict[str, str]:
+        """What tells the program and the provider that this is one."""
+        return {
+            REHEARSAL_VARIABLE: str(self.folder),
+            BEHIND_VARIABLE: "localcluster.azure.behind:clusters",
+            SCALE_VARIABLE: self.scale,
+        }
+
+    def offer_provider(self, home: Path) -> None:
+        """Put the stand-in where the engine looks for azure-native, in a home of the rehearsal's own."""
+        plugin.launcher(home)
+
+    def said(self) -> tuple[str, ...]:
+        """What a person must know: that this is none of Azure, and what stands for what."""
+        stand_ins = "; ".join(f"{one.name}: {one.what}" for one in standins())
+        return (
+            f"a rehearsal of {self.environment}: nothing here is Azure, nor Azure's build of Istio",
+            SAID[self.scale],
+            f"stand-ins: {stand_ins}",
+        )
+
+    def remove(self) -> None:
+        """Everything goes, the cluster first."""
+        if self.node.exists():
+            self.node.destroy()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def asked(environment: str, environ: Mapping[str, str] = os.environ) -> Rehearsal | None:
+    """The rehearsal that is asked for, if one is.
+
+    Raises:
+        UserError: REHEARSE is neither of its values.
+    """
+    given = environ.get(ASKED, "")
+    if not given:
+        return None
+    if given not in SCALES:
+        raise UserError(f'{ASKED} = "{given}": must be {" or ".join(SCALES)}, e.g. {ASKED}=1')
+    return Rehearsal(environment, SCALES[given])

@@ -1,0 +1,54 @@
+"""A rehearsal is asked for, has a state of its own, and is never taken for Azure."""
+
+from pathlib import Path
+
+import pytest
+
+from components.model.explain import parse
+from ops import clusters, rehearsal
+from ops.errors import UserError
+from ops.rehearsal import Rehearsal
+from ops.stack import Keeping, Needs, keeping
+from tests.model.examples import raw, settings
+
+
+@pytest.mark.parametrize(("given", "scale"), [("1", "nodes"), ("pods", "pods")])
+def test_it_is_asked_for_by_a_variable(given: str, scale: str) -> None:
+    asked = rehearsal.asked("dev", {"REHEARSE": given})
+    assert asked is not None
+    assert (asked.environment, asked.scale) == ("dev", scale)
+
+
+def test_nobody_asks_for_one() -> None:
+    assert rehearsal.asked("dev", {}) is None
+    assert rehearsal.asked("dev", {"REHEARSE": ""}) is None
+
+
+def test_anything_else_is_refused_with_what_is_valid() -> None:
+    with pytest.raises(UserError, match=r'REHEARSE = "yes": must be 1 or pods, e.g. REHEARSE=1'):
+        rehearsal.asked("dev", {"REHEARSE": "yes"})
+
+
+def test_what_is_not_on_azure_cannot_be_rehearsed() -> None:
+    with pytest.raises(UserError, match="local is not on Azure"):
+        clusters.choose(settings(), Rehearsal("local", "nodes"))
+
+
+def test_its_state_is_its_own_whoever_is_logged_in_where(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PITSTOP_CACHE", str(tmp_path))
+    asked, elsewhere = Rehearsal("dev", "nodes"), {"PULUMI_BACKEND_URL": "azblob://state"}
+    own = keeping(parse(raw()), Needs(rehearsal=asked), elsewhere)
+    assert own == Keeping(asked.folder / "pulumi")
+    local = keeping(parse(raw()), Needs(), {})
+    assert local is not None
+    assert asked.folder not in (local.folder, *local.folder.parents)
+    assert keeping(parse(raw()), Needs(), elsewhere) is None
+
+
+def test_a_person_is_told_what_it_is_not() -> None:
+    first, scale, stand_ins = Rehearsal("dev", "nodes").said()
+    assert "nothing here is Azure, nor Azure's build of Istio" in first
+    assert scale != Rehearsal("dev", "pods").said()[1]
+    assert "KEDA" in stand_ins
