@@ -141,6 +141,11 @@ def _variables(
     return values
 
 
+def _packs(toolbox: Toolbox) -> dict[str, str]:
+    """How policy packs in Python run: the language host built here is older than its engine."""
+    return {"PULUMI_PYTHON_CMD": str(PACKS)} if toolbox.source(ENGINE[1]) == "build" else {}
+
+
 def _home(environ: Mapping[str, str]) -> str:
     return environ.get("PULUMI_HOME") or str(Path.home() / ".pulumi")
 
