@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from ops.errors import UserError
+from ops.review.commands import app as review
 
 app = typer.Typer(
     help="A whole Pitstop environment on a meshed Kubernetes cluster, from one typed Pulumi program.",
@@ -114,6 +115,9 @@ def env(env: Env = "local") -> None:
 
     for name, value in environment.shell(env).items():
         print(f"export {name}={shlex.quote(value)}")
+
+
+app.add_typer(review, name="review")
 
 
 @app.command(

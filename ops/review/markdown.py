@@ -1,0 +1,43 @@
+"""Texts of other people in a comment: shown as they are, and never as markup, links to people or HTML."""
+
+import re
+
+_MARKUP = re.compile(r"([\\`*_\[\]|~])")
+_DRAWN = re.compile(r"[^\w .,:%=*/()+<>-]")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
+
+def plain(text: str) -> str:
+    """A text within a line of Markdown."""
+    text = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
+    # A name after @ would be told about the comment; a space of no width keeps it a text.
+    return _MARKUP.sub(r"\\\1", text).replace("@", "@\u200b")
+
+
+def cell(text: str) -> str:
+    """A text within a table."""
+    return plain(text) or "-"
+
+
+def drawn(text: str, most: int = 60) -> str:
+    """A text within quotes in a Mermaid picture."""
+    kept = _DRAWN.sub("?", " ".join(text.split()))
+    kept = kept.replace("<", "#lt;").replace(">", "#gt;")
+    return kept if len(kept) <= most else f"{kept[: most - 3]}..."
+
+
+def code(text: str, language: str = "") -> str:
+    """A block of code, fenced by more backticks than stand in it."""
+    text = _COLOUR.sub("", text).rstrip()
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{text}\n{fence}"
+
+
+def table(heads: list[str], rows: list[list[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *([cell(one) for one in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def bullets(lines: list[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
