@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ops.review import guard, picture, words
+from ops.review import guard, markdown, picture, words
 from ops.review.markdown import bullets, code, plain, table
 from ops.review.phrases import count
 from ops.review.policy import Result
@@ -113,7 +113,8 @@ def _fold(diff: str, room: int) -> Iterable[str]:
     """The engine's own diff, as much of it as there is room for."""
     if not diff.strip():
         return
-    lines = diff.strip().splitlines()
+    diff = markdown.diff(diff).strip()
+    lines = diff.splitlines()
     whole = _folded(f"Pulumi's own diff ({count(len(lines), 'line')})", diff)
     if _size([whole]) <= room:
         yield whole

@@ -4,6 +4,9 @@ import re
 
 _MARKUP = re.compile(r"([\\`*_\[\]|~])")
 _DRAWN = re.compile(r"[^\w .,:%=*/()+<>-]")
+_SIGN = re.compile(r"^ ( *)(\+-|\+\+|--|[-+~])(?= ?\S)")
+_FIRST = {"+": "+", "-": "-"}
+_PROVIDER = re.compile(r"\s*\[provider=")  # says of every resource what none differs in
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -32,6 +35,14 @@ def code(text: str, language: str = "") -> str:
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{text}\n{fence}"
+
+
+def diff(text: str) -> str:
+    """The engine's diff with a sign in the first column, by which a block of `diff` is coloured."""
+    lines = (line for line in _COLOUR.sub("", text).splitlines() if not _PROVIDER.match(line))
+    return "\n".join(
+        _SIGN.sub(lambda found: _FIRST.get(found[2], "!") + found[0][1:], line) for line in lines
+    )
 
 
 def table(heads: list[str], rows: list[list[str]]) -> str:

@@ -47,6 +47,8 @@ def _shares(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
         yield ", ".join(f"{one} {old.get(one, '0')} % -> {new.get(one, '0')} %" for one in told)
     for one in sorted(new.keys() - {*old, *changed}):
         yield f"{one} gets 0 %"
+    for one in sorted(old.keys() - {*new, *changed}):
+        yield f"{one} off the routes"
 
 
 def _feature(what: str, scope: Scope, old: str, new: str) -> str:

@@ -59,9 +59,9 @@ def _changed(old: Document, new: Document) -> Iterator[str]:
 
 
 def _short(paths: list[str]) -> list[str]:
-    """The same place is told once."""
-    cut = (re.sub(r"^spec\.(template\.)?(spec\.)?", "", path) for path in paths)
-    return list(dict.fromkeys(re.sub(r"\[\d+\]", "", path) for path in cut))
+    """The field of the pod or of the workload each is in, once."""
+    cut = (re.sub(r"^spec\.(template\.)?(spec\.|metadata\.)?", "", path) for path in paths)
+    return list(dict.fromkeys(re.split(r"[.\[]", path, maxsplit=1)[0] for path in cut))
 
 
 def _grouped(old: list[Document], new: list[Document]) -> Iterator[str]:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -57,14 +59,18 @@ class Engine:
         return found
 
     def diff(self, given: Mapping[str, object]) -> str:
-        return self._pulumi(given, "preview", "--diff").stdout
+        """The engine's own, without the provider's name of the day."""
+        shown = self._pulumi(given, "preview", "--diff").stdout
+        return re.sub(r"(?<=::cluster::)[-0-9a-f]{36}", "of-the-day", shown)
 
     def _pulumi(self, given: Mapping[str, object], *arguments: str) -> subprocess.CompletedProcess[str]:
-        told = self.folder / "documents.json"
+        told, program = self.folder / "documents.json", self.folder / "program"
         told.write_text(json.dumps(given))
+        if not program.exists():  # a copy: the CLI writes its salt beside the program
+            shutil.copytree(PROGRAM, program)
         return subprocess.run(
             ["pulumi", *arguments, "--non-interactive"],
-            cwd=PROGRAM,
+            cwd=program,
             env=self._environ(told),
             capture_output=True,
             stdin=subprocess.DEVNULL,
@@ -100,18 +106,20 @@ def reduced(preview: Mapping[str, object]) -> dict[str, object]:
     return {
         "steps": [
             {
-                key: {name: item for name, item in value.items() if name in states} if "State" in key else value
+                key: {name: item for name, item in value.items() if name in states}
+                if "State" in key
+                else value
                 for key, value in step.items()
                 if key in kept and value is not None
             }
             for step in steps
         ],
-        "diagnostics": [one for one in _listed(preview.get("diagnostics")) if "from $PATH at" not in str(one)],
+        "diagnostics": [
+            one for one in _listed(preview.get("diagnostics")) if "from $PATH at" not in str(one)
+        ],
         "changeSummary": preview.get("changeSummary"),
     }
 
 
 def _listed(value: object) -> list[object]:
     return value if isinstance(value, list) else []
-
-

@@ -1,0 +1,50 @@
+"""How far weights may move in one update of an environment."""
+
+import subprocess
+
+import yaml
+
+from components.model import stackfile
+from components.model.findings import RefusedError
+from ops.errors import UserError
+from ops.paths import CHECKOUT
+
+NO_LIMIT = 100
+
+
+def max_step(stack: str, base: str = "") -> int:
+    """Percent of requests, by the stack file here and as it is in the revision `base`: the lower holds.
+
+    So a change cannot raise its own limit.
+
+    Raises:
+        UserError: there is no such revision.
+    """
+    file = stackfile.path_of(stack, CHECKOUT)
+    try:
+        found = [stackfile.load(file).guardrails.max_weight_step]
+    except RefusedError:
+        found = []  # the preview says what is wrong with it
+    if base:
+        found.append(_step_of(_committed(base, file.name)))
+    return min(found, default=NO_LIMIT)
+
+
+def _committed(base: str, name: str) -> str:
+    """A file as it is in a revision; empty where it was not there."""
+    if base.startswith("-") or _git("rev-parse", "--verify", "--quiet", f"{base}^{{commit}}").returncode:
+        raise UserError(f"--base = {base}: is no revision here; valid: e.g. origin/main, after git fetch")
+    return _git("show", f"{base}:./{name}").stdout
+
+
+def _git(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["git", *arguments], cwd=CHECKOUT, capture_output=True, text=True, check=False)
+
+
+def _step_of(text: str) -> int:
+    """The limit in a stack file of another day, whose other keys may mean something else by now."""
+    try:
+        config = yaml.load(text, stackfile.Loader)["config"]["pitstop:guardrails"]["maxWeightStep"]  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, KeyError, TypeError):
+        return NO_LIMIT
+    return config if isinstance(config, int) else NO_LIMIT
