@@ -3,6 +3,7 @@
 What a command needs is imported when it runs, so that `--help` of everything else stays instant.
 """
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -28,6 +29,8 @@ Allow = Annotated[
 Base = Annotated[
     str, typer.Option("--base", help="A revision whose limits hold too, e.g. origin/main: the lower wins.")
 ]
+Pull = Annotated[int, typer.Option("--pull", min=1, help="The pull request's number.")]
+Repo = Annotated[str, typer.Option(help="OWNER/NAME; by default GITHUB_REPOSITORY.")]
 
 
 @app.command()
@@ -86,6 +89,86 @@ def comment(  # noqa: PLR0913 - each is one thing the comment shows
         output.write_text(text)
     else:
         print(text, end="")
+
+
+@app.command()
+def post(
+    comment: Annotated[Path, typer.Option(help="What `review comment` wrote.")], pull: Pull, repo: Repo = ""
+) -> None:
+    """Have the one comment of a stack on a pull request say this: made once, then edited."""
+    from ops.errors import UserError
+    from ops.review import files
+    from ops.review.github import GitHub
+
+    body = files.text(comment)
+    marker = body.partition("\n")[0]
+    if not marker.startswith("<!-- pitstop-review: "):
+        raise UserError(
+            f"--comment = {comment}: has no marker; valid: what `./pitstop review comment` writes"
+        )
+    done, where = GitHub.of(os.environ, repo).comment(pull, marker, body)
+    print(f"comment {done}: {where}")
+
+
+@app.command()
+def drift(
+    stack: StackName,
+    refresh: Annotated[Path, typer.Option(help="What `pulumi refresh --preview-only --json` wrote.")],
+    *,
+    issue: Annotated[
+        bool, typer.Option("--issue", help="Open, update or close the issue of the stack.")
+    ] = False,
+    repo: Repo = "",
+    run: Annotated[str, typer.Option(help="Where the run is seen, for the issue.")] = "",
+) -> None:
+    """Say what somebody else changed in an environment; with --issue one issue says it too."""
+    from ops.review import drift as drifts
+    from ops.review import preview as previews
+    from ops.review.github import GitHub
+
+    seen = previews.read(refresh)
+    if seen.errors:
+        _refuse(f"{stack}: cannot be looked at: {line}" for line in seen.errors)
+    found = drifts.findings(seen)
+    if issue:
+        body = drifts.issue(stack, found, run)
+        done, where = GitHub.of(os.environ, repo).issue(drifts.marker(stack), drifts.title(stack), body)
+        print(f"issue {done} {where}".rstrip())
+    if not found:
+        print(f"{stack}: as its last update left it ({seen.unchanged} resources)")
+    _refuse(f"{stack}: {line}" for line in found)
+
+
+@app.command("same-plan")
+def same_plan(
+    reviewed: Annotated[Path, typer.Option(help="The preview the pull request was approved with.")],
+    preview: PreviewFile,
+) -> None:
+    """Refuse a plan that is not the one that was reviewed, and say what differs."""
+    from ops.review import preview as previews
+    from ops.review.same import differences
+
+    now = previews.read(preview)
+    found = differences(previews.read(reviewed), now)
+    if not found:
+        print(f"the plan is the one that was reviewed ({len(now.changes)} changes)")
+    _refuse(found)
+
+
+@app.command()
+def scan(
+    secrets: Annotated[list[Path], typer.Option(help="Files of secret values: JSON maps of texts.")],
+    where: Annotated[list[Path], typer.Argument(help="Files and folders to look at.")],
+) -> None:
+    """Look for secret values where none may be; says where, never what."""
+    from ops.review import scan as scans
+
+    wanted = {name: value for path in secrets for name, value in scans.values(path).items()}
+    sources = list(scans.files(where))
+    found = scans.scan(sources, wanted)
+    if not found:
+        print(f"none of {len(wanted)} secret values in {len(sources)} files")
+    _refuse(str(leak) for leak in found)
 
 
 def _verdict(stack: str, preview: "Preview", allow: Path | None, base: str) -> "Verdict":

@@ -1,19 +1,18 @@
 """The one comment of a stack on a pull request."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ops.review import guard, markdown, picture, words
 from ops.review.markdown import bullets, code, plain, table
 from ops.review.phrases import count
-from ops.review.policy import Result
+from ops.review.policy import Results
 from ops.review.preview import Preview
 
 # GitHub's limit is in characters; counted in bytes, so that it holds however they are counted.
 # Source: https://github.com/orgs/community/discussions/27190
 LIMIT = 65_536
 ROWS = 40  # of the table of policies
-LEAST_FOLD = 400  # bytes of a diff that are worth a fold
 NO_DIFF = "Pulumi's own diff is left out: the comment would be longer than GitHub takes."
 
 
@@ -24,7 +23,7 @@ class Facts:
     stack: str
     preview: Preview
     verdict: guard.Verdict
-    policy: Sequence[Result] | None = None
+    policy: Results | None = None
     diff: str = ""
     rehearsal: bool = False
     commit: str = ""
@@ -41,11 +40,11 @@ def comment(facts: Facts) -> str:
     middle = [] if facts.preview.errors else [_changes(facts)]
     policies, last = _policies(facts), _counts(facts)
     drawings = _drawings(facts)
-    for parts in ([*top, *middle, *policies, *drawings], [*top, *middle, *policies], [*top, *policies]):
-        room = LIMIT - _size([*parts, last]) - 2
-        if room >= (LEAST_FOLD if facts.diff else 0):
+    for parts in ([*top, *middle, *policies, *drawings], [*top, *middle, *policies]):
+        room = LIMIT - _size([*parts, last])
+        if room >= (_size([NO_DIFF]) if facts.diff.strip() else 0):
             return _joined([*parts, *_fold(facts.diff, room), last])
-    return _cut(_joined([*top, *policies, last]))
+    return _cut(_joined([*top, *middle, *policies, last]))
 
 
 def _heading(facts: Facts) -> str:
@@ -89,14 +88,22 @@ def _changes(facts: Facts) -> str:
 def _policies(facts: Facts) -> list[str]:
     if facts.policy is None:
         return ["#### Policies", "Not run."]
-    if not facts.policy:
-        return ["#### Policies", "Every rule holds."]
-    failing = sum(one.severity == "mandatory" for one in facts.policy)
-    rows = [[one.code, one.severity, one.resource, one.message] for one in facts.policy]
-    told = [table(["rule", "severity", "resource", "what"], rows[:ROWS])]
+    results = facts.policy
+    over = f"{count(results.rules, 'rule')} over {count(results.resources, 'resource')}"
+    if not results.findings:
+        return ["#### Policies", f"All hold: {over}."]
+    rows = [
+        [plain(one.rule), one.standing, plain(one.resource), plain(f"{one.path} {one.message}; {one.remedy}")]
+        for one in results.ordered()
+    ]
+    told = [table(["rule", "", "resource", "what, and what to do"], rows[:ROWS])]
     if len(rows) > ROWS:
-        told.append(f"{len(rows) - ROWS} more rows are in the log of the run.")
-    return [f"#### Policies: {failing} mandatory, {len(rows) - failing} advisory", *told]
+        told.append(f"{count(len(rows) - ROWS, 'more row')} in the log of the run.")
+    return [
+        f"#### Policies: {results.stopping} of {count(len(rows), 'finding')} stop this",
+        f"{over}.",
+        *told,
+    ]
 
 
 def _drawings(facts: Facts) -> list[str]:

@@ -1,6 +1,7 @@
 """Whether an environment is still as it was left, by `pulumi refresh --preview-only --json`."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from ops.review import words
 from ops.review.markdown import bullets, plain
@@ -23,16 +24,9 @@ def findings(preview: Preview) -> list[str]:
     A refresh says what the state would learn: a `delete` is something that is gone, an `update` something
     that somebody else changed.
     """
-    gone = [f"{one.short} {one.name}: is gone" for one in preview.custom() if one.kind == "delete"]
-    changed = Preview(
-        preview.stack,
-        tuple(one for one in preview.changes if one.kind != "delete"),
-        preview.errors,
-        preview.warnings,
-        preview.unchanged,
-    )
-    told = words.lines(changed)
-    return [*sorted(gone), *told, *_untold(changed)]
+    gone = sorted(f"{one.short} {one.name}: is gone" for one in preview.custom() if one.kind == "delete")
+    changed = tuple(one for one in preview.changes if one.kind != "delete" and not _same_inputs(one))
+    return [*gone, *words.lines(replace(preview, changes=changed)), *_untold(preview)]
 
 
 def _untold(preview: Preview) -> Iterator[str]:

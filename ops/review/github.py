@@ -22,7 +22,7 @@ PASSING = frozenset({429, 500, 502, 503, 504})
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+")
 _WHY = {
     401: "the token is not valid",
-    403: "the token may not do this; valid: permissions pull-requests: write (comment), issues: write (drift)",
+    403: "the token may not do this; valid: permissions pull-requests: write, or issues: write for drift",
     404: "no such repository, pull request or issue, or the token may not see it",
     422: "GitHub takes no such text",
 }
@@ -77,7 +77,9 @@ class GitHub:
         """
         token, name = environ.get("GITHUB_TOKEN", ""), repository or environ.get("GITHUB_REPOSITORY", "")
         if not token:
-            raise UserError("GITHUB_TOKEN: not set; valid: a token, e.g. export GITHUB_TOKEN=$(gh auth token)")
+            raise UserError(
+                "GITHUB_TOKEN: not set; valid: a token, e.g. export GITHUB_TOKEN=$(gh auth token)"
+            )
         if not _REPOSITORY.fullmatch(name):
             raise UserError(f"--repo = {name}: is no repository; valid: OWNER/NAME, e.g. example/pitstop")
         client = httpx2.Client(

@@ -17,11 +17,6 @@ def plain(text: str) -> str:
     return _MARKUP.sub(r"\\\1", text).replace("@", "@\u200b")
 
 
-def cell(text: str) -> str:
-    """A text within a table."""
-    return plain(text) or "-"
-
-
 def drawn(text: str, most: int = 60) -> str:
     """A text within quotes in a Mermaid picture."""
     kept = _DRAWN.sub("?", " ".join(text.split()))
@@ -46,7 +41,8 @@ def diff(text: str) -> str:
 
 
 def table(heads: list[str], rows: list[list[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *([cell(one) for one in row] for row in rows)]
+    """A table of texts that are Markdown already."""
+    lines = [heads, ["---"] * len(heads), *([one or "-" for one in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

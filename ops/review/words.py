@@ -28,6 +28,7 @@ KUBERNETES: Mapping[str, Phrases] = {
     "PersistentVolumeClaim": pods.volume,
     "Service": pods.service,
 }
+_ORDER = {kind: number for number, kind in enumerate(KUBERNETES)}
 PAST = {
     "create": "created",
     "update": "changed",
@@ -58,7 +59,9 @@ def summary(preview: Mapping[str, object]) -> list[str]:
 
 def lines(preview: Preview) -> list[str]:
     """`subject: phrase; phrase` for each subject: clusters, pools, what is not of one service, services."""
-    told = list(dict.fromkeys(one for change in preview.changes for one in _said(change)))
+    # By kind and then by name: the engine's own order differs from run to run.
+    ordered = sorted(preview.changes, key=lambda one: (_ORDER.get(one.short, len(_ORDER)), one.urn))
+    told = list(dict.fromkeys(said for change in ordered for said in _said(change)))
     told += _counted(preview.custom())
     by_subject: dict[tuple[int, str], list[str]] = {}
     for one in told:

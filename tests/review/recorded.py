@@ -1,6 +1,7 @@
 """What the engine said once, for tests that need no engine."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from ops.review.preview import Preview, read, understood
@@ -25,14 +26,14 @@ def step(
     kind: str,
     token: str,
     name: str,
-    old: dict[str, object] | None,
-    new: dict[str, object] | None,
+    old: Mapping[str, object] | None,
+    new: Mapping[str, object] | None,
     **more: object,
 ) -> dict[str, object]:
     """One step as the engine writes it."""
 
-    def state(inputs: dict[str, object] | None) -> dict[str, object] | None:
-        return None if inputs is None else {"type": token, "custom": True, "inputs": inputs}
+    def state(inputs: Mapping[str, object] | None) -> dict[str, object] | None:
+        return None if inputs is None else {"type": token, "custom": True, "inputs": dict(inputs)}
 
     urn = f"urn:pulumi:dev::pitstop::{token}::{name}"
     return {"op": kind, "urn": urn, "oldState": state(old), "newState": state(new), **more}

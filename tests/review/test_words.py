@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
+from components.model.manifests import Json
 from components.registering import _token
 from ops.errors import UserError
 from ops.review import routes
@@ -18,8 +19,10 @@ RECORDED = {
     "weights": ["customermanagementapi: v2 10 % -> 25 %"],
     "dark": ["customermanagementapi: v2 0 % -> 25 %; mirror GET 100 % to v2 off"],
     "version": [
-        "customermanagementapi: v2 pods 1 -> 3, image pitstop.local/standin/customermanagementapi:2.0 -> "
-        "ghcr.io/o/c:2.1, 10 other fields (topologySpreadConstraints); 1 PodDisruptionBudget created"
+        (
+            "customermanagementapi: v2 pods 1 -> 3, image pitstop.local/standin/customermanagementapi:2.0 -> "
+            "ghcr.io/o/c:2.1, 10 other fields (topologySpreadConstraints); 1 PodDisruptionBudget created"
+        )
     ],
     "removed": ["customermanagementapi: v2 off the routes; v2 not routable any more; v2 removed"],
     "volume": [
@@ -68,13 +71,15 @@ FAULT = {
     "until": "2026-12-01",
 }
 # What a policy is, and what is said when it comes.
-POLICIES: Mapping[str, tuple[dict[str, object], str]] = {
+POLICIES: Mapping[str, tuple[Mapping[str, object], str]] = {
     "mirror": ({"kind": "mirror", "to": "v2", "percent": 20}, "mirror GET 20 % to v2 on"),
     "fault": (FAULT, "fault: abort with header x-chaos = yes 503 for 10 % on"),
     "retries": (
         {"kind": "retries", "attempts": 2, "perTry": "2s"},
-        "retries 2 on connect-failure,refused-stream on; "
-        "retries GET, HEAD 2 of 2s on connect-failure,gateway-error,refused-stream on",
+        (
+            "retries 2 on connect-failure,refused-stream on; "
+            "retries GET, HEAD 2 of 2s on connect-failure,gateway-error,refused-stream on"
+        ),
     ),
     "timeout": ({"kind": "timeout", "duration": "7s"}, "timeout 15s -> 7s"),
     "cookie": (
@@ -130,7 +135,7 @@ def test_versions_scaling_settings_and_callers() -> None:
         f"{SERVICE}.versions.v3": {"settings": {"Colour": "blue"}, "scaling": {"kind": "cpu", "max": 5}},
     }
     assert "v3 scaling 2 to 5 pods at 70 % cpu on" in lines(between(new, scaled))[0]
-    worker = {"services.notificationservice": {}, "services.mailserver": {}}
+    worker: Mapping[str, object] = {"services.notificationservice": {}, "services.mailserver": {}}
     assert any(
         line.startswith("mailserver: may be called by notificationservice")
         for line in lines(between({}, worker))
@@ -149,25 +154,18 @@ def test_a_setting_is_told_by_its_name_and_never_by_its_value() -> None:
 
 def test_a_new_environment_is_told_service_by_service() -> None:
     everything = between({"services.customermanagementapi": REMOVE}, {})
-    assert [line.partition(":")[0] for line in lines(everything)] == [
-        "customermanagementapi",
-        "rabbitmq",
-        "sqlserver",
-    ]
+    told = {line.partition(":")[0]: line for line in lines(everything)}
+    assert {"customermanagementapi", "rabbitmq", "sqlserver", "webapp"} <= told.keys()
+    assert "v1 75 %, v2 25 %" in told["customermanagementapi"]
+    assert "may be called by customermanagementapi" in told["rabbitmq"]
 
 
 def test_weights_that_do_not_add_up_are_told_as_istio_takes_them() -> None:
-    spec = {
-        "http": [
-            {
-                "route": [
-                    {"destination": {"host": "a", "subset": s}, "weight": w}
-                    for s, w in (("v1", 90), ("v2", 20))
-                ]
-            }
-        ]
-    }
-    assert routes.shares(spec) == {"v1": "81.8", "v2": "18.2"}
+    targets: list[Json] = [
+        {"destination": {"host": "a", "subset": version}, "weight": weight}
+        for version, weight in (("v1", 90), ("v2", 20))
+    ]
+    assert routes.shares({"http": [{"route": targets}]}) == {"v1": "81.8", "v2": "18.2"}
 
 
 @pytest.mark.parametrize(
