@@ -242,6 +242,18 @@ class Stack:
     def preview(self) -> None:
         self._run("preview", "--suppress-outputs")
 
+    def carry_out(self, plan: Path) -> None:
+        """The update that `pulumi preview --save-plan` wrote down; anything else the engine refuses."""
+        self._run("up", "--yes", "--skip-preview", "--suppress-outputs", "--plan", str(plan))
+
+    def asked(self, *arguments: str) -> tuple[str, str]:
+        """What a command that looks and changes nothing says, whether it liked what it saw or not."""
+        config = ("--config-file", str(self._stage() / self.file.name))
+        command = ["pulumi", *arguments, "--non-interactive", *config]
+        process = self._spawn(command, CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        said, errors = _wait(process)
+        return said or "", errors or ""
+
     def refresh(self) -> None:
         self._run("refresh", "--yes", "--skip-preview", "--suppress-outputs")
 

@@ -1,10 +1,11 @@
 """What happens to the cluster in Azure: nodes, versions, access."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from components.model.manifests import Document
-from ops.review.phrases import moved, values
+from ops.review.phrases import count, few, moved, shown, values
 from ops.review.preview import Change
 from ops.review.reading import at, entries, number, section, text, texts, truth
 from ops.review.vmsizes import vcpus
@@ -37,7 +38,8 @@ class Pool:
 
     @property
     def nodes(self) -> str:
-        return f"{self.least}" if self.least == self.most else f"{self.least} to {self.most}"
+        alike = self.least == self.most
+        return count(self.most, "node") if alike else f"{self.least} to {self.most} nodes"
 
     def cores(self) -> tuple[int, int] | None:
         """VCPUs at least and at most; None where the size's name does not say."""
@@ -50,10 +52,11 @@ def pool(old: Document, new: Document) -> Iterator[str]:
     before, after = Pool.of(old), Pool.of(new)
     if not old or not new:
         there = after if new else before
-        yield f"{'added' if new else 'removed'}: {there.nodes} nodes of {there.size}{_delta(before, after)}"
+        yield f"{'added' if new else 'removed'}: {there.nodes} of {there.size}{_delta(before, after)}"
         return
     if before.nodes != after.nodes:
-        yield f"{before.nodes} -> {after.nodes} nodes{_delta(before, after)}"
+        was = before.nodes.removesuffix("s").removesuffix(" node")
+        yield f"{was} -> {after.nodes}{_delta(before, after)}"
     if before.size != after.size:
         said = _delta(before, after) if before.nodes == after.nodes else ""
         yield f"{moved('size', before.size, after.size)}{said}"
@@ -76,9 +79,23 @@ def _delta(before: Pool, after: Pool) -> str:
 
 
 def agent_pool(change: Change) -> Iterator[str]:
+    """A pool of its own; of a new one in its place only what made it necessary is told."""
     if change.kind == "replace":
-        yield f"replaced, because of {', '.join(change.reasons) or 'what the engine does not say'}"
-    yield from pool(change.old, change.new)
+        yield replaced(change)
+    else:
+        yield from pool(change.old, change.new)
+
+
+def replaced(change: Change) -> str:
+    """That it is replaced, and by which properties, with what they were and will be."""
+    told = [one for one in (_reason(change, reason) for reason in change.reasons) if one]
+    return f"replaced, because of {few(told)}" if told else "replaced"
+
+
+def _reason(change: Change, reason: str) -> str:
+    path = [int(step) if step.isdigit() else step for step in re.split(r"[.\[\]]+", reason.strip("]"))]
+    old, new = text(change.old, *path), text(change.new, *path)
+    return f"{reason} {shown(old)} -> {shown(new)}" if old and new else reason
 
 
 def cluster(change: Change) -> Iterator[str]:
@@ -89,7 +106,8 @@ def cluster(change: Change) -> Iterator[str]:
         yield f"{'created' if new else 'deleted'}: Kubernetes {text(there, 'kubernetesVersion') or 'default'}"
         return
     if change.kind == "replace":
-        yield f"replaced, because of {', '.join(change.reasons) or 'what the engine does not say'}"
+        yield replaced(change)
+        return
     if text(old, "kubernetesVersion") != text(new, "kubernetesVersion"):
         yield moved("Kubernetes", text(old, "kubernetesVersion"), text(new, "kubernetesVersion"))
     if (tiers := (text(old, "sku", "tier"), text(new, "sku", "tier")))[0] != tiers[1]:
@@ -129,6 +147,8 @@ def inline_pools(change: Change) -> Iterator[tuple[str, str]]:
         {text(one, "name"): one for one in entries(document, "agentPoolProfiles")}
         for document in (change.old, change.new)
     )
+    if change.kind == "replace":
+        return
     for name in sorted({*before, *after}):
         for said in pool(before.get(name, {}), after.get(name, {})):
             yield name, said

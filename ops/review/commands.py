@@ -23,6 +23,7 @@ app = typer.Typer(
 ALLOWANCE = "allow: replace ManagedCluster cluster in dev because its pod network changes"
 PreviewFile = Annotated[Path, typer.Option("--preview", help="What `pulumi preview --json` wrote.")]
 StackName = Annotated[str, typer.Option("--stack", "-s", help="Whose stack file has the limits.")]
+PolicyFile = Annotated[Path | None, typer.Option("--policy", help="What `make policy` wrote with --json.")]
 Allow = Annotated[
     Path | None, typer.Option("--allow", help=f"The pull request's text, with lines such as: {ALLOWANCE}")
 ]
@@ -31,6 +32,31 @@ Base = Annotated[
 ]
 Pull = Annotated[int, typer.Option("--pull", min=1, help="The pull request's number.")]
 Repo = Annotated[str, typer.Option(help="OWNER/NAME; by default GITHUB_REPOSITORY.")]
+
+
+@app.command()
+def plan(
+    stack: StackName,
+    output: Annotated[Path, typer.Option("--output", "-o", help="A folder; what is in it is replaced.")],
+    *,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Ask what reality is instead.")] = False,
+) -> None:
+    """Preview an environment into files: preview.json, preview.diff and plan.json; or refresh.json.
+
+    Ends with 0 for a stack file that is refused, too: the files say so, and `guard` decides.
+    """
+    from ops.review import run
+
+    for line in run.refresh(stack, output) if refresh else run.preview(stack, output):
+        print(line)
+
+
+@app.command()
+def apply(stack: StackName, plan: Annotated[Path, typer.Option(help="plan.json of `review plan`.")]) -> None:
+    """Carry out a plan that was approved; the engine refuses what is not in it."""
+    from ops.review import run
+
+    run.apply(stack, plan)
 
 
 @app.command()
@@ -44,14 +70,19 @@ def words(preview: PreviewFile) -> None:
 
 
 @app.command()
-def guard(stack: StackName, preview: PreviewFile, allow: Allow = None, base: Base = "") -> None:
-    """Refuse a plan that loses something of worth without an allowance, or moves weights too far."""
+def guard(
+    stack: StackName, preview: PreviewFile, policy: PolicyFile = None, allow: Allow = None, base: Base = ""
+) -> None:
+    """Refuse a plan that loses something of worth, moves weights too far, or breaks a rule."""
+    from ops.review import policy as policies
     from ops.review import preview as previews
 
     verdict = _verdict(stack, previews.read(preview), allow, base)
     for line in verdict.allowed:
         print(line)
-    _refuse(f"{stack}: {line}" for line in verdict.refused)
+    found = policies.read(policy).ordered() if policy else ()
+    broken = [f"{one.rule}: {one.resource}: {one.message}; {one.remedy}" for one in found if one.stops]
+    _refuse(f"{stack}: {line}" for line in (*verdict.refused, *broken))
 
 
 @app.command()
@@ -59,11 +90,13 @@ def comment(  # noqa: PLR0913 - each is one thing the comment shows
     *,
     stack: StackName,
     preview: PreviewFile,
-    policy: Annotated[Path | None, typer.Option(help="What `make policy` wrote with --json.")] = None,
+    policy: PolicyFile = None,
     diff: Annotated[Path | None, typer.Option(help="What `pulumi preview --diff` wrote.")] = None,
     allow: Allow = None,
     base: Base = "",
-    rehearsal: Annotated[bool, typer.Option("--rehearsal", help="A stand-in answered for Azure.")] = False,
+    rehearsal: Annotated[
+        bool, typer.Option("--rehearsal", envvar="REHEARSE", help="A stand-in answered.")
+    ] = False,
     commit: Annotated[str, typer.Option(help="The commit that was previewed.")] = "",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Instead of printing it.")] = None,
 ) -> None:
@@ -93,7 +126,10 @@ def comment(  # noqa: PLR0913 - each is one thing the comment shows
 
 @app.command()
 def post(
-    comment: Annotated[Path, typer.Option(help="What `review comment` wrote.")], pull: Pull, repo: Repo = ""
+    comment: Annotated[Path, typer.Option(help="What `review comment` wrote.")],
+    pull: Annotated[int | None, typer.Option(min=1, help="The pull request's number.")] = None,
+    head: Annotated[str, typer.Option(help="Or where it comes from: OWNER:BRANCH@COMMIT.")] = "",
+    repo: Repo = "",
 ) -> None:
     """Have the one comment of a stack on a pull request say this: made once, then edited."""
     from ops.errors import UserError
@@ -106,8 +142,65 @@ def post(
         raise UserError(
             f"--comment = {comment}: has no marker; valid: what `./pitstop review comment` writes"
         )
-    done, where = GitHub.of(os.environ, repo).comment(pull, marker, body)
+    branch, _, commit = head.partition("@")
+    if (pull is None) == (not commit):
+        raise UserError(
+            "--pull or --head: exactly one is needed; valid: --pull 7, or --head me:branch@1a2b3c"
+        )
+    github = GitHub.of(os.environ, repo)
+    if pull is None:
+        found = github.pull_from(branch, commit)
+        if found is None:
+            print(f"no open pull request from {branch} ends with {commit}: nothing to say")
+            return
+        pull = found.number
+    done, where = github.comment(pull, marker, body)
     print(f"comment {done}: {where}")
+
+
+@app.command()
+def reviewed(
+    stack: StackName,
+    commit: Annotated[str, typer.Option(help="A commit of the main branch.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="A folder for pull.md and preview.json.")],
+    repo: Repo = "",
+) -> None:
+    """Get what was reviewed before a commit was merged: the pull request's text and its preview."""
+    from ops.review.github import GitHub
+
+    output.mkdir(parents=True, exist_ok=True)
+    github = GitHub.of(os.environ, repo)
+    pull = github.pull_of(commit)
+    (output / "pull.md").write_text((pull.body if pull else "") or "")
+    if pull is None or pull.head is None:
+        _refuse([f"{commit}: came by no pull request, so nobody has reviewed its plan"])
+        return
+    seen = github.artifact(f"preview-{stack}-{pull.head.sha}", pull.head.sha, "preview.json")
+    if seen is None:
+        _refuse([f"pull request {pull.number}: left no preview of {stack}, so nobody has reviewed its plan"])
+        return
+    (output / "preview.json").write_bytes(seen)
+    print(f"reviewed in pull request {pull.number}")
+
+
+@app.command()
+def environment(
+    pull: Pull,
+    like: Annotated[
+        str, typer.Option(help="The environment whose services it has and whose cluster it joins.")
+    ],
+    context: Annotated[str, typer.Option(help="The context of the kubeconfig that is that cluster.")],
+    secrets: Annotated[Path | None, typer.Option(help="Where to make its secret values.")] = None,
+) -> None:
+    """Write the stack file of an environment for a pull request; prints the stack's name."""
+    from components.model import stackfile
+    from ops import generated
+    from ops.review import environments
+
+    file = environments.write(like, pull, context)
+    if secrets:
+        generated.ensure(secrets, stackfile.load(file).ingress.hosts)
+    print(environments.name_of(pull))
 
 
 @app.command()

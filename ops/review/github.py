@@ -4,14 +4,16 @@ The token comes from the environment alone (`GITHUB_TOKEN`) and is never shown.
 Source of the calls: https://docs.github.com/rest/issues
 """
 
+import io
 import re
 import time
+import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 import httpx2
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from ops.errors import UserError
 
@@ -36,8 +38,33 @@ class _User(_Foreign):
     login: str = ""
 
 
+class _Head(_Foreign):
+    sha: str = ""
+
+
+class _Run(_Foreign):
+    repository: int = Field(alias="repository_id")
+    head: int | None = Field(default=None, alias="head_repository_id")
+    commit: str = Field(alias="head_sha")
+
+    @property
+    def own(self) -> bool:
+        return self.repository == self.head
+
+
+class _Artifact(_Foreign):
+    id: int
+    expired: bool = False
+    created: str = Field(default="", alias="created_at")
+    run: _Run | None = Field(default=None, alias="workflow_run")
+
+
+class _Artifacts(_Foreign):
+    artifacts: list[_Artifact]
+
+
 class Text(_Foreign):
-    """A comment or an issue: its number or id, and what it says."""
+    """A comment, an issue or a pull request: its number or id, and what it says."""
 
     id: int
     number: int = 0
@@ -46,6 +73,8 @@ class Text(_Foreign):
     url: str = ""
     html_url: str = ""
     pull_request: dict[str, Any] | None = None
+    merged_at: str | None = None
+    head: _Head | None = None
 
     def begins(self, marker: str, author: str) -> bool:
         """Whether it is ours: written by us, and with the marker as its first line."""
@@ -56,7 +85,7 @@ class Text(_Foreign):
         )
 
 
-_TEXTS = TypeAdapter(list[Text])
+_Kind = TypeVar("_Kind")
 Done = Literal["created", "edited", "closed", "left as it is"]
 
 
@@ -90,6 +119,7 @@ class GitHub:
                 "X-GitHub-Api-Version": "2022-11-28",
             },
             timeout=SECONDS,
+            follow_redirects=True,  # to where archives are kept; the client sends no token to another host
         )
         return cls(client, name, author)
 
@@ -128,9 +158,38 @@ class GitHub:
         return ("edited" if body else "closed"), said.html_url
 
     def pull_of(self, commit: str) -> Text | None:
-        """The merged pull request a commit of the main branch is from; its body has the allowances."""
-        path = f"/repos/{self.repository}/commits/{commit}/pulls"
-        return next(iter(self._all(path)), None)
+        """The pull request that a commit of the main branch was merged by; None for one that was pushed."""
+        found = self._all(f"/repos/{self.repository}/commits/{commit}/pulls")
+        return next((one for one in found if one.merged_at), None)
+
+    def pull_from(self, head: str, commit: str) -> Text | None:
+        """The open pull request from OWNER:BRANCH whose last commit this is; None where it has moved on."""
+        found = self._all(f"/repos/{self.repository}/pulls", state="open", head=head)
+        return next((one for one in found if one.head and one.head.sha == commit), None)
+
+    def artifact(self, name: str, commit: str, member: str) -> bytes | None:
+        """A file that a run for this commit of this very repository has left; None where there is none.
+
+        Runs for forks may leave anything under any name, and are not asked.
+
+        Raises:
+            UserError: what was left is no archive.
+        """
+        path = f"/repos/{self.repository}/actions/artifacts"
+        answer = self._ask("GET", path, parameters={"name": name, "per_page": "100"})
+        left = _parsed(_Artifacts, answer).artifacts
+        ours = [
+            one for one in left if not one.expired and one.run and one.run.own and one.run.commit == commit
+        ]
+        if not ours:
+            return None
+        newest = max(ours, key=lambda one: one.created)
+        packed = self._ask("GET", f"{path}/{newest.id}/zip").content
+        try:
+            with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+                return archive.read(member)
+        except (zipfile.BadZipFile, KeyError):
+            raise UserError(f"{name}: what was left has no {member}") from None
 
     def _all(self, path: str, **query: str) -> Iterator[Text]:
         """Every page of a list."""
@@ -138,7 +197,7 @@ class GitHub:
         parameters: dict[str, str] | None = {**query, "per_page": "100"}
         while address:
             answer = self._ask("GET", address, parameters=parameters)
-            yield from _texts(answer)
+            yield from _parsed(list[Text], answer)
             following = answer.links.get("next", {}).get("url", "")
             # A token is sent to no other host than the one it is for.
             address = following if httpx2.URL(following).host == self.client.base_url.host else ""
@@ -146,10 +205,7 @@ class GitHub:
 
     def _one(self, method: str, path: str, body: Mapping[str, str]) -> Text:
         answer = self._ask(method, path, body=body)
-        try:
-            return Text.model_validate_json(answer.content)
-        except ValidationError:
-            raise _not_github(answer) from None
+        return _parsed(Text, answer)
 
     def _ask(
         self,
@@ -177,15 +233,12 @@ class GitHub:
         raise UserError(f"{method} {answer.url.path}: GitHub answered {answer.status_code}; {why}")
 
 
-def _texts(answer: httpx2.Response) -> list[Text]:
+def _parsed(kind: type[_Kind], answer: httpx2.Response) -> _Kind:
     try:
-        return _TEXTS.validate_json(answer.content)
+        return TypeAdapter(kind).validate_json(answer.content)
     except ValidationError:
-        raise _not_github(answer) from None
-
-
-def _not_github(answer: httpx2.Response) -> UserError:
-    return UserError(f"{answer.url.host}: what answers is not GitHub's API; valid: GITHUB_API_URL of it")
+        reason = "what answers is not GitHub's API; valid: GITHUB_API_URL of it"
+        raise UserError(f"{answer.url.host}: {reason}") from None
 
 
 def _pause(left: int, asked: str = "") -> float:

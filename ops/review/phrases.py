@@ -6,10 +6,12 @@ from components.model.manifests import Document, Json
 from ops.review.reading import leaves
 
 FEW = 3
+LONGEST = 60  # characters of a value
 
 
 def moved(what: str, old: str, new: str) -> str:
     """`what 1 -> 2`, or on and off where it was not there before or is not any more."""
+    old, new = shown(old), shown(new)
     if not old:
         return f"{what} {new} on"
     if not new:
@@ -40,7 +42,15 @@ def values(old: Document, new: Document, most: int = FEW) -> list[str]:
     return found if len(found) <= most + 1 else [*found[:most], f"{len(found) - most} more values"]
 
 
+def shown(value: str) -> str:
+    """A value as short as it is still told apart: of an Azure id the name, of a long text its beginning."""
+    if value.startswith("/subscriptions/"):
+        return f".../{value.rpartition('/')[2]}"
+    return value if len(value) <= LONGEST else f"{value[:LONGEST]}..."
+
+
 def _value(path: str, old: str, new: str) -> str:
+    old, new = shown(old), shown(new)
     if old and new:
         return f"{path} {old} -> {new}"
     return f"{path} {new} set" if new else f"{path} {old} removed"

@@ -1,4 +1,4 @@
-"""The real engine over plans of ours, with a provider that renders and needs no cluster."""
+"""The real engine over stack files of ours, with Azure rehearsed and objects rendered."""
 
 import json
 import os
@@ -7,83 +7,82 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
-from components.model.plan import Plan
-from components.registering import _token
+from localcluster.azure.plugin import launcher
+from localcluster.azure.state import FOLDER_VARIABLE
 from localcluster.tools import toolbox
 from ops.paths import CHECKOUT
 from ops.progress import Progress
 from ops.stack import PROVIDER, Needs, _offer_provider, _path
 
 PROGRAM = CHECKOUT / "tests" / "review" / "program"
-PROTECTED = {"PersistentVolumeClaim"}
-
-
-def documents(plan: Plan) -> dict[str, object]:
-    """What the small program registers for a plan."""
-    resources = [
-        {
-            "type": f"kubernetes:{_token(one.api_version, one.kind)}",
-            "name": one.key,
-            "inputs": one.document(),
-            "protect": False,
-        }
-        for one in plan.objects()
-    ]
-    return {"version": version("pulumi-kubernetes"), "resources": resources}
-
-
-def refused(*lines: str) -> dict[str, object]:
-    """A program that says what is wrong with its stack file, as ours does."""
-    return {"refused": list(lines)}
 
 
 @dataclass(frozen=True)
 class Engine:
-    """A stack of its own in a folder."""
+    """A stack of its own in a folder. `protect` is a kind whose objects the program protects."""
 
     folder: Path
     stack: str = "dev"
+    protect: str = ""
 
-    def up(self, given: Mapping[str, object]) -> None:
-        self._pulumi(given, "stack", "select", "--create", self.stack)
-        done = self._pulumi(given, "up", "--yes", "--skip-preview")
-        assert done.returncode == 0, done.stdout + done.stderr
+    @property
+    def cloud(self) -> Path:
+        """The rehearsal's Azure."""
+        return self.folder / "cloud"
 
-    def preview(self, given: Mapping[str, object]) -> dict[str, object]:
+    def up(self, file: Path) -> None:
+        done = self.run(file, "up", "--yes", "--skip-preview")
+        assert done.returncode == 0, done.stdout[-3_000:] + done.stderr
+
+    def preview(self, file: Path, *more: str) -> dict[str, object]:
         """The document of `pulumi preview --json`."""
-        self._pulumi(given, "stack", "select", "--create", self.stack)
-        found: dict[str, object] = json.loads(self._pulumi(given, "preview", "--json").stdout)
+        found: dict[str, object] = json.loads(self.run(file, "preview", "--json", *more).stdout)
         return found
 
-    def diff(self, given: Mapping[str, object]) -> str:
-        """The engine's own, without the provider's name of the day."""
-        shown = self._pulumi(given, "preview", "--diff").stdout
-        return re.sub(r"(?<=::cluster::)[-0-9a-f]{36}", "of-the-day", shown)
+    def diff(self, file: Path) -> str:
+        """The engine's own, without the providers' names of the day."""
+        shown = self.run(file, "preview", "--diff").stdout
+        return re.sub(r"(?<=::)[-0-9a-f]{36}(?=\])", "of-the-day", shown)
 
-    def _pulumi(self, given: Mapping[str, object], *arguments: str) -> subprocess.CompletedProcess[str]:
-        told, program = self.folder / "documents.json", self.folder / "program"
-        told.write_text(json.dumps(given))
+    def refresh(self, file: Path) -> dict[str, object]:
+        """The document of `pulumi refresh --preview-only --json`."""
+        done = self.run(file, "refresh", "--preview-only", "--expect-no-changes", "--json")
+        found: dict[str, object] = json.loads(done.stdout)
+        return found
+
+    def run(self, file: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+        program = self.folder / "program"
+        environ = self._environ(file)
         if not program.exists():  # a copy: the CLI writes its salt beside the program
             shutil.copytree(PROGRAM, program)
+            self._pulumi(program, environ, "stack", "init", self.stack)
+        return self._pulumi(program, environ, *arguments)
+
+    def _pulumi(
+        self, program: Path, environ: Mapping[str, str], *arguments: str
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["pulumi", *arguments, "--non-interactive"],
             cwd=program,
-            env=self._environ(told),
+            env=environ,
             capture_output=True,
             stdin=subprocess.DEVNULL,
             text=True,
             check=False,
         )
 
-    def _environ(self, told: Path) -> dict[str, str]:
+    def _environ(self, file: Path) -> dict[str, str]:
         tools = toolbox.ensure(("engine",), Progress())
-        home, state = self.folder / "home", self.folder / "state"
-        state.mkdir(exist_ok=True)
+        home, state, rendered = (self.folder / name for name in ("home", "state", "rendered"))
+        for folder in (state, rendered, self.cloud):
+            folder.mkdir(exist_ok=True, parents=True)
         _offer_provider(tools.path(PROVIDER), home)
-        plain = {name: value for name, value in os.environ.items() if not name.startswith("PULUMI")}
+        launcher(home)
+        plain = {
+            name: value for name, value in os.environ.items() if not name.startswith(("PULUMI", "PITSTOP_RE"))
+        }
         return plain | {
             "PATH": os.pathsep.join(_path(Needs(tools), os.environ)),
             "PULUMI_BACKEND_URL": f"file://{state}",
@@ -93,16 +92,18 @@ class Engine:
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
             "PYTHONPATH": str(CHECKOUT),
-            "REVIEW_DOCUMENTS": str(told),
+            FOLDER_VARIABLE: str(self.cloud),
+            "REVIEW_STACK_FILE": str(file),
+            "REVIEW_FOLDER": str(rendered),
+            "REVIEW_PROTECT": self.protect,
         }
 
 
 def reduced(preview: Mapping[str, object]) -> dict[str, object]:
     """A preview without what differs from machine to machine and from run to run."""
-    kept = {"op", "urn", "oldState", "newState", "replaceReasons", "detailedDiff"}
+    kept = {"op", "urn", "oldState", "newState", "replaceReasons", "diffReasons", "detailedDiff"}
     states = {"type", "custom", "inputs", "protect", "retainOnDelete"}
-    steps = preview["steps"]
-    assert isinstance(steps, list)
+    steps = [one for one in _listed(preview.get("steps")) if isinstance(one, dict) and one["op"] != "same"]
     return {
         "steps": [
             {
@@ -112,10 +113,10 @@ def reduced(preview: Mapping[str, object]) -> dict[str, object]:
                 for key, value in step.items()
                 if key in kept and value is not None
             }
-            for step in steps
+            for step in sorted(steps, key=lambda one: str(one["urn"]))
         ],
         "diagnostics": [
-            one for one in _listed(preview.get("diagnostics")) if "from $PATH at" not in str(one)
+            one for one in _listed(preview.get("diagnostics")) if "'severity': 'error'" in str(one)
         ],
         "changeSummary": preview.get("changeSummary"),
     }

@@ -1,14 +1,23 @@
-"""Pairs of environments between which a pull request moves, and what the engine says about each."""
+"""Pairs of environments between which a pull request moves; what the engine says about each is recorded."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from components.model.findings import RefusedError
-from tests.model.examples import REMOVE, plan
-from tests.review.engine import documents, refused
+import yaml
+
+from components.model import stackfile
+from ops.paths import CHECKOUT
+from tests.model.examples import REMOVE, Node, raw
 
 SERVICE = "services.customermanagementapi"
-CALM: Mapping[str, object] = {f"{SERVICE}.traffic": [{"kind": "split", "weights": {"v1": 90, "v2": 10}}]}
-DARK: Mapping[str, object] = {
+Changes = Mapping[str, object]
+
+
+def weights(v1: int, v2: int) -> Changes:
+    return {f"{SERVICE}.traffic": [{"kind": "split", "weights": {"v1": v1, "v2": v2}}]}
+
+
+DARK: Changes = {
     f"{SERVICE}.traffic": [
         {"kind": "split", "weights": {"v1": 100, "v2": 0}},
         {"kind": "mirror", "to": "v2", "percent": 100},
@@ -16,44 +25,42 @@ DARK: Mapping[str, object] = {
 }
 
 
-def of(changes: Mapping[str, object]) -> dict[str, object]:
-    """The documents of an environment, or what its stack file is refused for."""
-    try:
-        return documents(plan(changes))
-    except RefusedError as error:
-        return refused(*error.lines)
+@dataclass(frozen=True)
+class Scenario:
+    """What runs, and what is asked for; both as changes of one environment."""
+
+    before: Changes
+    after: Changes
+    base: Node | None = None
+    protect: str = ""
 
 
-def _weights(v1: int, v2: int) -> dict[str, object]:
-    return {f"{SERVICE}.traffic": [{"kind": "split", "weights": {"v1": v1, "v2": v2}}]}
+def dev() -> Node:
+    """The environment of `Pulumi.dev.yaml`."""
+    content = yaml.load(stackfile.path_of("dev", CHECKOUT).read_text(), stackfile.Loader)  # noqa: S506 - a SafeLoader
+    found = {key.removeprefix("pitstop:"): value for key, value in content["config"].items()}
+    found["azure"]["monitoring"]["prometheus"] = False  # TEMPORARY
+    return found
 
 
-def _another_volume() -> dict[str, object]:
-    return of({**CALM, "storage": {"class": "fast"}})
+def text(changes: Changes, base: Node | None = None) -> str:
+    """The stack file of an environment with changes."""
+    content = raw(changes, base) if base is not None else raw(changes)
+    return yaml.safe_dump({"config": {f"pitstop:{key}": value for key, value in content.items()}})
 
 
-def _protected(given: dict[str, object]) -> dict[str, object]:
-    resources = given["resources"]
-    assert isinstance(resources, list)
-    for one in resources:
-        one["protect"] = one["type"].endswith(":PersistentVolumeClaim")
-    return given
-
-
-# The name of a recording, the environment that runs, and the one that is asked for.
-SCENARIOS: Mapping[str, tuple[Callable[[], dict[str, object]], Callable[[], dict[str, object]]]] = {
-    "nothing": (lambda: of(CALM), lambda: of(CALM)),
-    "weights": (lambda: of(CALM), lambda: of(_weights(75, 25))),
-    "dark": (lambda: of(DARK), lambda: of(_weights(75, 25))),
-    "version": (
-        lambda: of(CALM),
-        lambda: of({**CALM, f"{SERVICE}.versions.v2": {"replicas": 3, "image": "ghcr.io/o/c:2.1"}}),
+CALM = weights(90, 10)
+SCENARIOS: Mapping[str, Scenario] = {
+    "nothing": Scenario(CALM, CALM),
+    "weights": Scenario(CALM, weights(75, 25)),
+    "dark": Scenario(DARK, weights(75, 25)),
+    "version": Scenario(
+        CALM, {**CALM, f"{SERVICE}.versions.v2": {"replicas": 3, "image": "ghcr.io/o/c:2.1"}}
     ),
-    "removed": (
-        lambda: of(_weights(100, 0)),
-        lambda: of({f"{SERVICE}.versions.v2": REMOVE, f"{SERVICE}.traffic": REMOVE}),
-    ),
-    "volume": (lambda: of(CALM), _another_volume),
-    "protected": (lambda: _protected(of(CALM)), lambda: _protected(_another_volume())),
-    "refused": (lambda: of(CALM), lambda: of(_weights(65, 25))),
+    "removed": Scenario(weights(100, 0), {f"{SERVICE}.versions.v2": REMOVE, f"{SERVICE}.traffic": REMOVE}),
+    "volume": Scenario(CALM, {**CALM, "storage": {"class": "fast"}}),
+    "protected": Scenario(CALM, {**CALM, "storage": {"class": "fast"}}, protect="PersistentVolumeClaim"),
+    "refused": Scenario(CALM, weights(65, 25)),
+    "pool": Scenario({}, {"cluster.pools.apps.min": 3, "cluster.pools.apps.max": 5}, dev()),
+    "cluster": Scenario({}, {"cluster.network.podCidr": "10.128.0.0/14"}, dev()),
 }

@@ -43,7 +43,7 @@ def test_vcpus_by_name(size: str, number: int | None) -> None:
     ("change", "words"),
     [
         ({"count": 5}, "3 -> 5 nodes (+8 vCPU)"),
-        ({"count": 1}, "3 -> 1 nodes (-8 vCPU)"),
+        ({"count": 1}, "3 -> 1 node (-8 vCPU)"),
         ({"vmSize": "Standard_D8s_v5"}, "size Standard_D4s_v5 -> Standard_D8s_v5 (+12 vCPU)"),
         ({"count": 4, "vmSize": "odd"}, "3 -> 4 nodes (vCPUs of odd unknown); size Standard_D4s_v5 -> odd"),
         (SCALED, "3 -> 3 to 6 nodes (+0 vCPU at least, +12 at most); mode User"),

@@ -1,0 +1,84 @@
+"""Runs the engine for a review, with what `make env` gives a shell, and keeps what it says in files."""
+
+import json
+from pathlib import Path
+
+from components.model.findings import RefusedError
+from localcluster.tools import toolbox
+from ops.environment import Environment
+from ops.errors import UserError
+from ops.progress import Progress
+from ops.review import drift, words
+from ops.review.preview import understood
+from ops.stack import Stack
+
+PREVIEW, DIFF, PLAN, REFRESH = "preview.json", "preview.diff", "plan.json", "refresh.json"
+
+
+def preview(name: str, folder: Path) -> list[str]:
+    """Writes what an update would do, and tells it in words.
+
+    Raises:
+        UserError: the engine says nothing that could be read.
+    """
+    _empty(folder)
+    try:
+        stack = _stack(name)
+    except RefusedError as refused:
+        said = {"diagnostics": [{"severity": "error", "message": line} for line in refused.lines]}
+        (folder / PREVIEW).write_text(json.dumps(said))
+        return list(refused.lines)
+    plan = folder / PLAN
+    document = _answer(*stack.asked("preview", "--json", "--save-plan", str(plan)))
+    (folder / PREVIEW).write_text(json.dumps(document))
+    seen = understood(document, PREVIEW)
+    if seen.errors:
+        plan.unlink(missing_ok=True)
+        return list(seen.errors)
+    (folder / DIFF).write_text(stack.asked("preview", "--diff", "--suppress-outputs")[0])
+    return words.lines(seen) or ["nothing changes"]
+
+
+def refresh(name: str, folder: Path) -> list[str]:
+    """Writes how reality differs from what the last update left, and tells it in words.
+
+    Raises:
+        UserError: the stack file is refused, or the engine says nothing that could be read.
+    """
+    _empty(folder)
+    document = _answer(*_stack(name).asked("refresh", "--preview-only", "--json"))
+    (folder / REFRESH).write_text(json.dumps(document))
+    return drift.findings(understood(document, REFRESH)) or ["nothing differs"]
+
+
+def apply(name: str, plan: Path) -> None:
+    """Carries out a plan.
+
+    Raises:
+        UserError: there is none, or the engine refuses it.
+    """
+    if not plan.is_file():
+        raise UserError(f"--plan = {plan}: no such file; valid: what `./pitstop review plan` writes")
+    _stack(name).carry_out(plan.resolve())
+
+
+def _stack(name: str) -> Stack:
+    progress = Progress()
+    stack = Environment.read(name).stack(toolbox.ensure(("engine",), progress), progress)
+    stack.ensure()
+    return stack
+
+
+def _empty(folder: Path) -> None:
+    """What an earlier run wrote must not be taken for this one's."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (PREVIEW, DIFF, PLAN, REFRESH):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _answer(said: str, errors: str) -> object:
+    try:
+        return json.loads(said)
+    except ValueError:
+        last = (errors or said or "it says nothing").strip().splitlines()[-1]
+        raise UserError(f"pulumi preview: no JSON came ({last})") from None
