@@ -366,6 +366,15 @@ def _own_and_extra(pins: Pins) -> tuple[Tool, ...]:
             package="istio.io/istio/istioctl/cmd/istioctl",
             output="istioctl",
         ),
+        Tool(
+            name="actionlint",
+            group="validate",
+            version=pins.module("lint", "github.com/rhysd/actionlint"),
+            unit="actionlint",
+            build="actionlint",
+            package="github.com/rhysd/actionlint/cmd/actionlint",
+            output="actionlint",
+        ),
     )
 
 
@@ -486,6 +495,7 @@ def _builds(pins: Pins) -> tuple[Build, ...]:
         ),
         Build(name="fortio", directory=node, target="linux", flags=(*PLAIN, _linker())),
         Build(name="istioctl", directory=node, flags=istio),
+        Build(name="actionlint", directory="localcluster/tools/lint", flags=(*PLAIN, _linker())),
         Build(
             name="kwok",
             directory="localcluster/tools/kwok",

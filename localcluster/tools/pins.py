@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-GO_MODULES = ("engine", "kwok", "language", "node")
+GO_MODULES = ("engine", "kwok", "language", "lint", "node")
 
 _GO_REQUIRE = re.compile(
     r"^\s*(?:require\s+)?(?P<module>\S+\.\S+)[ \t]+v(?P<version>\S+)(?:[ \t]*//.*)?$", re.MULTILINE
