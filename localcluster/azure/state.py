@@ -50,9 +50,10 @@ class State:
         self.resources[record.identity.lower()] = record
 
     def below(self, identity: str) -> list[Record]:
-        """What is in a resource, or extends it."""
+        """What is in a resource, or extends it; what is in something comes before that."""
         prefix = f"{identity.lower()}/"
-        return [record for key, record in self.resources.items() if key.startswith(prefix)]
+        inside = sorted((key for key in self.resources if key.startswith(prefix)), reverse=True)
+        return [self.resources[key] for key in inside]
 
     def remove(self, identity: str) -> list[Record]:
         """Forget a resource and everything in it; what was forgotten."""
