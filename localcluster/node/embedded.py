@@ -141,7 +141,7 @@ class EmbeddedNode:
         return done.stdout
 
     def write(self, path: PurePosixPath, text: str) -> None:
-        """Have a private file inside the running node, whole or not at all; it never is on this machine's disk.
+        """Have a private file inside the running node, whole or not at all; this machine's disk never has it.
 
         Raises:
             UserError: it cannot be written, or the node does not run.

@@ -1,8 +1,8 @@
-"""The processes that the node of a rehearsal has beside those of any other. Pure but for the stages' files."""
+"""The processes that the node of a rehearsal has beside those of any other; reads the stages' files."""
 
 from pathlib import Path, PurePosixPath
 
-from localcluster.node.layout import KUBERNETES_DIR, NODE_NAME
+from localcluster.node.layout import INGRESS_NODE_PORT, KUBERNETES_DIR, NODE_NAME
 from localcluster.node.services import Addition, Service
 
 # The cluster belongs to the rehearsal alone, and both act on what is everybody's: nodes, pods, Secrets.
@@ -37,4 +37,10 @@ def _kwok() -> tuple[str, ...]:
 
 
 def _addons() -> tuple[str, ...]:
-    return ("aks-addons", f"--kubeconfig={KUBECONFIG}", f"--node={NODE_NAME}", f"--azure={AZURE_FILE}")
+    return (
+        "aks-addons",
+        f"--kubeconfig={KUBECONFIG}",
+        f"--node={NODE_NAME}",
+        f"--azure={AZURE_FILE}",
+        f"--entrance={INGRESS_NODE_PORT}",
+    )

@@ -44,7 +44,7 @@ class Pool(Inputs):
 
     @property
     def nodes(self) -> int:
-        """How many nodes there are: nobody scales here, so one that scales by itself has its smallest count."""
+        """How many nodes there are; nobody scales here, so a pool that would has its smallest count."""
         return self.min_count if self.enable_auto_scaling and self.min_count is not None else self.count
 
     def pods(self, network: "Network") -> int:

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from localcluster import images
 from localcluster.azure.backing import BehindError, Inputs, Say
-from localcluster.azure.behind import asked, mesh, pools, standins
+from localcluster.azure.behind import admission, asked, mesh, pools, standins
 from localcluster.azure.behind.additions import AZURE_FILE, additions
 from localcluster.azure.behind.asked import Pool, Record
 from localcluster.azure.behind.install import Addon
@@ -35,7 +35,7 @@ DRAIN_SECONDS = 60.0
 
 
 class Cloud(BaseModel):
-    """What the cluster is told of the rest of Azure: values of vaults, and public addresses by their names."""
+    """What the cluster is told of the rest of Azure: values of vaults, and public addresses by name."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -46,14 +46,17 @@ class Cloud(BaseModel):
 class Clusters:
     """At most one cluster, in one folder; see `backing.Behind` for what its methods promise."""
 
-    def __init__(self, folder: Path, scale: Scale = "nodes", cloud: Callable[[], Cloud] = Cloud) -> None:
+    def __init__(
+        self, folder: Path, say: Say, cloud: Callable[[], Cloud] = Cloud, scale: Scale = "nodes"
+    ) -> None:
         """Nothing is started; `cloud` is asked whenever the cluster may need to know."""
         self._folder = folder
+        self._say = say
         self._scale: Scale = scale
         self._cloud = cloud
         self._told: tuple[int | None, Cloud] = (None, Cloud())
 
-    def cluster(self, identity: str, inputs: Inputs, say: Say) -> None:
+    def cluster(self, identity: str, inputs: Inputs) -> None:
         """Has the cluster be as asked, and returns when it answers."""
         with self._alone(), _plainly():
             before = self._of(identity, self._record())
@@ -66,23 +69,23 @@ class Clusters:
                 gateways=before.gateways if before else (),
             )
             self._remember(record)
-            tools, kubectl = self._running(say)
-            kubectl.apply(standins.wanted(record))
+            tools, kubectl = self._running()
+            kubectl.apply([*standins.wanted(record), *admission.policies(record)])
             kubectl.delete(standins.unwanted(record))
-            self._have_nodes(record, kubectl, say)
-            self._have_mesh(record, tools, kubectl, say)
+            self._have_nodes(record, kubectl)
+            self._have_mesh(record, tools, kubectl)
 
-    def pool(self, identity: str, inputs: Inputs, say: Say) -> None:
+    def pool(self, identity: str, inputs: Inputs) -> None:
         """Has a pool of the cluster be as asked."""
         with self._alone(), _plainly():
             record = self._expected(identity)
             pool = asked.pool(inputs, identity)
             record = record.model_copy(update={"pools": {**record.pools, pool.name: pool}})
             self._remember(record)
-            _, kubectl = self._running(say)
-            self._have_nodes(record, kubectl, say)
+            _, kubectl = self._running()
+            self._have_nodes(record, kubectl)
 
-    def remove(self, identity: str, say: Say) -> None:
+    def remove(self, identity: str) -> None:
         """Has the cluster or the pool be gone."""
         with self._alone(), _plainly():
             record = self._record()
@@ -90,24 +93,24 @@ class Clusters:
                 return
             name = asked.pool_of(identity)
             if not name:
-                say("removing the node")
+                self._say("removing the node")
                 self._node().destroy()
                 self._path.unlink()
                 return
             left = {kept: pool for kept, pool in record.pools.items() if kept != name}
             self._remember(record.model_copy(update={"pools": left}))
-            _, kubectl = self._running(say)
-            self._have_nodes(self._expected(identity), kubectl, say)
+            _, kubectl = self._running()
+            self._have_nodes(self._expected(identity), kubectl)
 
     def kubeconfig(self, identity: str) -> str:
         """The administrator's; a node that was stopped is started for it."""
         with self._alone(), _plainly():
             self._expected(identity)
-            self._running(_quiet)
+            self._running()
             return self._node().kubeconfig.read_text()
 
-    def tell(self) -> None:
-        """Pass on what has changed in the rest of Azure; without a running cluster there is nobody to tell."""
+    def secrets(self) -> None:
+        """Pass on what has changed in the rest of Azure, where there is a running cluster to be told."""
         if self._path.exists() and self._node().status().running:
             with self._alone(), _plainly():
                 self._tell()
@@ -143,7 +146,7 @@ class Clusters:
     def _of(self, identity: str, record: Record | None) -> Record | None:
         if record is not None and record.identity != asked.cluster_of(identity):
             raise BehindError(
-                f"{identity}: a rehearsal has one cluster behind it, and that stands for {record.identity} already"
+                f"{identity}: a rehearsal has one cluster behind it, and it stands for {record.identity}"
             )
         return record
 
@@ -153,8 +156,8 @@ class Clusters:
             raise BehindError(f"{identity}: there is no such cluster behind this rehearsal")
         return record
 
-    def _running(self, say: Say) -> tuple[Toolbox, Kubectl]:
-        progress = Telling(say)
+    def _running(self) -> tuple[Toolbox, Kubectl]:
+        progress = Telling(self._say)
         tools = toolbox.ensure(TOOLS, progress)
         bootstrap = charts.istio_file(images.BOOTSTRAP)
         archive = images.ensure(tools, rootfs.ensure(progress), bootstrap, progress)
@@ -170,7 +173,7 @@ class Clusters:
             node.write(AZURE_FILE, cloud.model_dump_json())
             self._told = told
 
-    def _have_nodes(self, record: Record, kubectl: Kubectl, say: Say) -> None:
+    def _have_nodes(self, record: Record, kubectl: Kubectl) -> None:
         every = every_pool(record)
         kubectl.apply([pools.system_node(record, every)])
         _have_taints(kubectl, pools.system_taints(record, every))
@@ -182,11 +185,11 @@ class Clusters:
         names = [node["metadata"]["name"] for node in made]
         gone = sorted(there - set(names))
         if gone:
-            say(f"removing {len(gone)} nodes")
+            self._say(f"removing {len(gone)} nodes")
             _drain(kubectl, gone)
         new = [node for node in made if node["metadata"]["name"] not in there]
         if new:
-            say(f"adding {len(new)} nodes")
+            self._say(f"adding {len(new)} nodes")
         kubectl.create(new)
         kubectl.apply([{key: part for key, part in node.items() if key != "status"} for node in made])
         kubectl.apply(made, "--subresource=status")
@@ -194,7 +197,7 @@ class Clusters:
             ready = ("wait", "node", *names, "--for=condition=Ready", f"--timeout={READY_SECONDS:.0f}s")
             kubectl.run(*ready, timeout=READY_SECONDS + 10)
 
-    def _have_mesh(self, record: Record, tools: Toolbox, kubectl: Kubectl, say: Say) -> None:
+    def _have_mesh(self, record: Record, tools: Toolbox, kubectl: Kubectl) -> None:
         """Install what is asked for before removing what is not; the record holds both while that goes on."""
         revisions, gateways = record.cluster.revisions, record.cluster.gateways
         if not revisions and not record.revisions:
@@ -205,10 +208,10 @@ class Clusters:
         mechanism = record.cluster.service_mesh_profile.istio.components.proxy_redirection_mechanism
         addon = Addon(
             renderer=tools.path("charts"),
-            charts=charts.ensure(Telling(say)),
+            charts=charts.ensure(Telling(self._say)),
             kubectl=kubectl,
             chaining=mechanism == "CNIChaining",
-            say=say,
+            say=self._say,
         )
         if revisions:
             addon.install(revisions, gateways)
@@ -278,7 +281,3 @@ def _plainly() -> Iterator[None]:
         yield
     except UserError as error:
         raise BehindError(str(error)) from error
-
-
-def _quiet(_: str) -> None:
-    pass

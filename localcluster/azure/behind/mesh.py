@@ -1,4 +1,4 @@
-"""The Istio add-on as a rehearsal installs it: the project's own build of Istio under the add-on's names. Pure.
+"""The Istio add-on as a rehearsal installs it: the project's build of Istio under the add-on's names. Pure.
 
 Source of names and behaviour: https://learn.microsoft.com/azure/aks/istio-deploy-addon, .../istio-meshconfig,
 .../istio-deploy-ingress and .../istio-upgrade
@@ -49,7 +49,7 @@ def base(*, chaining: bool) -> Iterator[Chart]:
 
 
 def control_plane(revision: str, *, chaining: bool) -> Chart:
-    """Istiod of one revision. The shared config map of the revision is read over its own."""
+    """The control plane of one revision. The shared config map of the revision is read over its own."""
     values: Document = {
         **REAL,
         "revision": revision,
@@ -98,7 +98,7 @@ def selector(kind: str) -> dict[str, Json]:
 
 
 def services(gateways: tuple[str, ...]) -> list[Document]:
-    """The Services of the gateways; the external one also has the port that this machine's loopback leads to."""
+    """The Services of the gateways; the external one has the port that this machine's loopback leads to."""
     return [_service(kind) for kind in gateways]
 
 

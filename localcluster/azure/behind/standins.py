@@ -42,18 +42,23 @@ def _standins(record: Record | None) -> Iterator[StandIn]:
     if record is None or record.scale == "nodes":
         yield StandIn(
             "user pools",
-            "kwok nodes with the zones, sizes, labels and taints asked for; pods there are said to be ready and "
-            "run nothing; a pool that scales by itself has its smallest count",
+            "kwok nodes with the zones, sizes, labels and taints asked for; pods there are said to be ready "
+            "and run nothing; a pool that scales by itself has its smallest count",
         )
     if record is None or record.scale == "pods":
         yield StandIn(
             "user pools, reduced scale",
-            "labels on the one real node, without taints: pods run, on as many processors as this machine has",
+            "labels on the one real node, without taints: pods run, with stand-ins for their images and "
+            "small requests, on as many processors as this machine has",
         )
+    yield StandIn(
+        "Istio by Helm",
+        "control plane and gateways run on the real node, with this project's build in place of any other",
+    )
     if record is None or record.cluster.revisions:
         yield StandIn(
             "Istio add-on",
-            "this project's build of Istio under the add-on's names, one build for every revision; not Azure's",
+            "this project's build under the add-on's names, one build for all revisions; not Azure's",
         )
     yield StandIn("load balancer", "addresses of 203.0.113.0/24 that lead nowhere outside the node")
     yield StandIn("managed-csi and the other classes", "folders of the node, one for each claim")
@@ -92,7 +97,7 @@ def _identity(document: Document) -> tuple[str, str]:
     return document["kind"], document["metadata"]["name"]
 
 
-def _storage_class(name: str, provisioner: str, default: bool) -> Document:  # see STORAGE_CLASSES
+def _storage_class(name: str, provisioner: str, default: bool) -> Document:
     return {
         "apiVersion": "storage.k8s.io/v1",
         "kind": "StorageClass",

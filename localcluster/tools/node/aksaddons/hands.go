@@ -54,7 +54,9 @@ type hands struct {
 	cloud  *cloud
 	look   *lister
 	disks  string
-	said   complaints
+	// entrance is the node port that requests from the machine around the node come in by.
+	entrance int32
+	said     complaints
 }
 
 // round brings everything a step further. What cannot be done now is tried in the next one.
@@ -79,7 +81,11 @@ func (hands *hands) addresses(ctx context.Context, note noting) {
 	services, err := hands.look.services.List(labels.Everything())
 	note("services", err)
 	taken := map[string]bool{}
+	entered := false
 	for _, service := range services {
+		entered = entered || slices.ContainsFunc(service.Spec.Ports, func(port corev1.ServicePort) bool {
+			return port.NodePort == hands.entrance
+		})
 		for _, ingress := range service.Status.LoadBalancer.Ingress {
 			taken[ingress.IP] = true
 		}
@@ -89,6 +95,11 @@ func (hands *hands) addresses(ctx context.Context, note noting) {
 			continue
 		}
 		what := "service " + service.Namespace + "/" + service.Name
+		if !entered && service.Annotations[lbInternal] != "true" {
+			here, err := hands.enter(ctx, service)
+			note(what, err)
+			entered = here
+		}
 		address, err := hands.address(service, taken)
 		note(what, err)
 		has := service.Status.LoadBalancer.Ingress
@@ -101,6 +112,20 @@ func (hands *hands) addresses(ctx context.Context, note noting) {
 			ctx, service.Name, types.MergePatchType, []byte(patch), metav1.PatchOptions{}, "status")
 		note(what, err)
 	}
+}
+
+// enter gives a Service's port for plain HTTP the node port that the machine around the node leads to.
+func (hands *hands) enter(ctx context.Context, service *corev1.Service) (bool, error) {
+	for number, port := range service.Spec.Ports {
+		if port.Port != 80 || port.Protocol != corev1.ProtocolTCP {
+			continue
+		}
+		patch := fmt.Sprintf(`[{"op":"add","path":"/spec/ports/%d/nodePort","value":%d}]`, number, hands.entrance)
+		_, err := hands.client.CoreV1().Services(service.Namespace).Patch(
+			ctx, service.Name, types.JSONPatchType, []byte(patch), metav1.PatchOptions{})
+		return err == nil, err
+	}
+	return false, nil
 }
 
 // address is the one a Service asks for, else the one it has, else a free one.

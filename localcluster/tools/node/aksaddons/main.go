@@ -40,6 +40,7 @@ type settings struct {
 	azure      string
 	kubelet    string
 	disks      string
+	entrance   int
 }
 
 func main() {
@@ -50,6 +51,7 @@ func main() {
 	flag.StringVar(&asked.azure, "azure", "/run/azure.json", "the file of the vaults' values and the public addresses")
 	flag.StringVar(&asked.kubelet, "kubelet", "/var/lib/kubelet", "the kubelet's folder")
 	flag.StringVar(&asked.disks, "disks", "/var/lib/volumes/azure", "where the folders are that stand for disks")
+	flag.IntVar(&asked.entrance, "entrance", 0, "the node port of the first load balancer's plain HTTP")
 	flag.Parse()
 	if err := run(context.Background(), asked); err != nil {
 		log.Fatal(err)
@@ -93,7 +95,7 @@ func run(ctx context.Context, asked settings) error {
 	factory.Start(ctx.Done())
 	factory.WaitForCacheSync(ctx.Done())
 
-	hands := &hands{client: client, loose: loose, cloud: cloud, look: look, disks: asked.disks}
+	hands := &hands{client: client, loose: loose, cloud: cloud, look: look, disks: asked.disks, entrance: int32(asked.entrance)}
 	log.Printf("playing what AKS brings to node %s", asked.node)
 	ticks := time.NewTicker(looking)
 	for {
