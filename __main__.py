@@ -21,8 +21,9 @@ def main() -> None:
     charts = around.charts_for(plan)
     target = kubeconfig.known(settings.cluster, os.environ, plan.azure.cluster_id if plan.azure else "")
     check = partial(preflight.check, plan, around.owner)
-    with ThreadPoolExecutor(max_workers=1) as meanwhile:
+    with ThreadPoolExecutor(max_workers=2) as meanwhile:
         checked = meanwhile.submit(check, target) if target else None
+        versions = meanwhile.submit(secrets.versions, plan.versions_needed(), around.owner)
         # The SDK takes as long to import as the cluster to answer.
         from components.cluster import stand
         from components.environment import register_environment
@@ -32,8 +33,9 @@ def main() -> None:
 
     for note in plan.notes():
         pulumi.log.info(note)
-    ground = stand(plan, target, check, secrets)
-    register_environment(plan, secrets, charts, ground)
+    known = {**secrets.known(), **versions.result()}
+    ground = stand(plan, target, check, known)
+    register_environment(plan, known, charts, ground)
 
     pulumi.export("namespace", plan.namespace.name)
     pulumi.export("cluster", ground.identity)

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 import pulumi
 
 from components.azure import Azure, azure_provider, credentials, register_azure, running
-from components.config import Secrets
 from components.model.azure.plan import AzurePlan
 from components.model.kubeconfig import Target
-from components.model.outputs import Place
 from components.model.plan import Plan
 from components.registering import NOTHING, PROVIDER_VERSION, Known
 
@@ -26,7 +24,7 @@ class Cluster:
     before_pods: Sequence[pulumi.Resource] = ()
 
 
-def stand(plan: Plan, target: Target | None, check: Callable[[Target], None], secrets: Secrets) -> Cluster:
+def stand(plan: Plan, target: Target | None, check: Callable[[Target], None], known: Known) -> Cluster:
     """The cluster of a plan: one that is there, or one that is made first.
 
     `target` is how a person says it is reached; `check` looks at a managed cluster that runs already.
@@ -41,7 +39,6 @@ def stand(plan: Plan, target: Target | None, check: Callable[[Target], None], se
     found = running(plan.azure, azure) if target is None else None
     if found is not None:
         check(found)
-    known = {Place("secret", name): value for name, value in secrets.items()}
     made = register_azure(plan.azure, azure, plan.places(), known)
     return Cluster(
         _managed(plan.azure, made, target),

@@ -4,7 +4,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pulumi
@@ -14,10 +14,11 @@ from components.model.catalogue import CERTIFICATE, Secret
 from components.model.explain import PROJECT, key_path, parse
 from components.model.findings import Finding, RefusedError
 from components.model.naming import CHARTS_VARIABLE, OWNER_VARIABLE, SECRETS_VARIABLE
+from components.model.outputs import Place
 from components.model.plan import Plan
+from components.model.secrets import version_of
 from components.model.settings import Settings
 
-Secrets = Mapping[str, pulumi.Output[str]]
 # A password stands in connection strings, SQL and addresses, each with characters of its own.
 PASSWORD = re.compile(r"[A-Za-z0-9_.~-]{8,128}")
 CHARACTERS = "must be 8 to 128 letters, digits and _ . ~ -, e.g. the output of openssl rand -hex 16"
@@ -67,6 +68,21 @@ def _plain(text: str) -> object:
     return value
 
 
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """The secret values of an environment. Outputs of them are secret, versions are not."""
+
+    _values: Mapping[str, str] = field(repr=False)
+
+    def known(self) -> dict[Place, pulumi.Output[str]]:
+        """Every value, for its place."""
+        return {Place("secret", name): pulumi.Output.secret(text) for name, text in self._values.items()}
+
+    def versions(self, names: Iterable[str], owner: str) -> dict[Place, str]:
+        """What changes with each of these values. Takes a while, and leaves other threads the processor."""
+        return {Place("version", name): version_of(self._values[name], owner, name) for name in names}
+
+
 def secrets(names: Iterable[str]) -> Secrets:
     """The named secret values, from encrypted configuration or else from the checkout's own file.
 
@@ -74,22 +90,22 @@ def secrets(names: Iterable[str]) -> Secrets:
         RefusedError: a value is nowhere.
     """
     config, generated = pulumi.Config(PROJECT), _generated()
-    values: dict[str, pulumi.Output[str]] = {}
+    values: dict[str, str] = {}
     missing: list[Finding] = []
     for name in names:
-        configured = config.get_secret(name)
-        if configured is not None and not _goes_everywhere(name, config.get(name) or ""):
+        configured = config.get(name)
+        if configured is not None and not _goes_everywhere(name, configured):
             missing.append(Finding("secret-characters", key_path((name,)), CHARACTERS))
         elif configured is not None:
             values[name] = configured
         elif name in generated:
-            values[name] = pulumi.Output.secret(generated[name])
+            values[name] = generated[name]
         else:
             hint = f"required, e.g. pulumi config set --secret {key_path((name,))}"
             missing.append(Finding("secret-missing", key_path((name,)), hint))
     if missing:
         raise RefusedError(missing)
-    return values
+    return Secrets(values)
 
 
 def _goes_everywhere(name: str, value: str) -> bool:

@@ -5,15 +5,14 @@ from pathlib import Path
 import pulumi
 
 from components.cluster import Cluster
-from components.config import Secrets
 from components.mesh import Mesh
 from components.model.plan import Plan
-from components.registering import Ground, child, register
+from components.registering import Ground, Known, child, register
 from components.routing import Entry, Routing
 from components.workloads import workloads
 
 
-def register_environment(plan: Plan, secrets: Secrets, charts: Path, cluster: Cluster) -> None:
+def register_environment(plan: Plan, known: Known, charts: Path, cluster: Cluster) -> None:
     """Registers everything of a plan through one provider."""
     opts = pulumi.ResourceOptions(provider=cluster.provider)
     nodes = cluster.before_mesh
@@ -23,14 +22,14 @@ def register_environment(plan: Plan, secrets: Secrets, charts: Path, cluster: Cl
     wide = mesh.ready if mesh else ()
     access = Access("access", plan=plan, ground=Ground(namespace, (namespace, *wide)), opts=opts)
     ground = Ground(namespace, (namespace, *wide, *access.ready, *cluster.before_pods))
-    ready = workloads(plan, secrets, ground, opts)
+    ready = workloads(plan, known, ground, opts)
     routes = {
         way.service: Routing(way.service, plan=way, ground=ground, pods=ready[way.service], opts=opts)
         for way in plan.routes
     }
     for entry in plan.entries:
         pods = [routes[entry.service].destination, *ready[entry.service]]
-        Entry(entry.service, plan=entry, secrets=secrets, ground=ground, pods=pods, opts=opts)
+        Entry(entry.service, plan=entry, known=known, ground=ground, pods=pods, opts=opts)
 
 
 class Access(pulumi.ComponentResource):

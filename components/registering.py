@@ -17,7 +17,8 @@ from components.model.manifests import Manifest, SecretTemplate
 from components.model.outputs import Place
 
 Inputs = Mapping[str, object]
-# What belongs in the places of a plan's texts.
+# What the places of a plan are filled with. A secret value fills Secrets and Azure's inputs, never another
+# object's text.
 Known = Mapping[Place, "pulumi.Input[object]"]
 NOTHING: Known = {}
 
@@ -82,11 +83,9 @@ def _filled(value: object, known: Known) -> object:
     )
 
 
-def register_secret(
-    template: SecretTemplate, values: Mapping[str, pulumi.Output[str]], opts: pulumi.ResourceOptions
-) -> pulumi.Resource:
+def register_secret(template: SecretTemplate, known: Known, opts: pulumi.ResourceOptions) -> pulumi.Resource:
     """A Kubernetes Secret; its texts are as secret as the values they are filled with."""
-    needed = {name: values[name] for name in template.values_needed()}
+    needed = {name: known[Place("secret", name)] for name in template.values_needed()}
     texts: pulumi.Output[dict[str, str]] = pulumi.Output.all(**needed).apply(template.filled)
     document = template.document(dict.fromkeys(needed, ""))
     hidden = pulumi.ResourceOptions(additional_secret_outputs=["data", "stringData"])

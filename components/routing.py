@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 import pulumi
 
-from components.config import Secrets
 from components.model.plan import EntryPlan, RoutePlan
-from components.registering import Ground, child, register, register_secret
+from components.registering import Ground, Known, child, register, register_secret
 
 
 class Routing(pulumi.ComponentResource):
@@ -36,16 +35,14 @@ class Entry(pulumi.ComponentResource):
         name: str,
         *,
         plan: EntryPlan,
-        secrets: Secrets,
+        known: Known,
         ground: Ground,
         pods: Sequence[pulumi.Resource],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("pitstop:routing:Entry", name, None, opts)
         before = (
-            [register_secret(plan.certificate, secrets, child(self, *ground.ready))]
-            if plan.certificate
-            else []
+            [register_secret(plan.certificate, known, child(self, *ground.ready))] if plan.certificate else []
         )
         gateway = register(plan.gateway, child(self, *ground.ready, *before))
         register(plan.route, child(self, gateway, *ground.ready, *pods))

@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import pulumi
 
-from components.config import Secrets
 from components.model.database import DatabasePlan
 from components.model.naming import DATABASE_INIT
 from components.model.plan import Plan, WorkloadPlan
-from components.registering import Ground, child, register, register_secret
+from components.registering import Ground, Known, child, register, register_secret
 
 
 class Workload(pulumi.ComponentResource):
@@ -24,7 +23,7 @@ class Workload(pulumi.ComponentResource):
         name: str,
         *,
         plan: WorkloadPlan,
-        secrets: Secrets,
+        known: Known,
         ground: Ground,
         retain: bool,
         opts: pulumi.ResourceOptions | None = None,
@@ -35,10 +34,12 @@ class Workload(pulumi.ComponentResource):
         before = [register(manifest, own) for manifest in (plan.account, *plan.files)]
         before += [register(claim, kept) for claim in plan.claims]
         if plan.secret:
-            before.append(register_secret(plan.secret, secrets, own))
+            before.append(register_secret(plan.secret, known, own))
         if plan.address:
             register(plan.address, own)
-        self.ready = tuple(register(one, child(self, *before, *ground.ready)) for one in plan.workloads)
+        self.ready = tuple(
+            register(one, child(self, *before, *ground.ready), known) for one in plan.workloads
+        )
         for manifest in plan.beside:
             register(manifest, child(self, ground.namespace, *self.ready))
         self.register_outputs({})
@@ -54,31 +55,31 @@ class Database(pulumi.ComponentResource):
         name: str,
         *,
         plan: DatabasePlan,
-        secrets: Secrets,
+        known: Known,
         ground: Ground,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("pitstop:workloads:Database", name, None, opts)
         own = child(self, ground.namespace)
         before = [register(plan.account, own), register(plan.script, own)]
-        before.append(register_secret(plan.secret, secrets, own))
-        self.ready = (register(plan.job, child(self, *before, *ground.ready)),)
+        before.append(register_secret(plan.secret, known, own))
+        self.ready = (register(plan.job, child(self, *before, *ground.ready), known),)
         self.register_outputs({})
 
 
 def workloads(
-    plan: Plan, secrets: Secrets, ground: Ground, opts: pulumi.ResourceOptions
+    plan: Plan, known: Known, ground: Ground, opts: pulumi.ResourceOptions
 ) -> Mapping[str, Sequence[pulumi.Resource]]:
     """All services, each after those it cannot start without; what to wait for, by name."""
     ready: dict[str, Sequence[pulumi.Resource]] = {}
     for load in plan.workloads:
         if plan.database and DATABASE_INIT in load.after and DATABASE_INIT not in ready:
             server = ground.after(ready.get("sqlserver", ()))
-            made = Database(DATABASE_INIT, plan=plan.database, secrets=secrets, ground=server, opts=opts)
+            made = Database(DATABASE_INIT, plan=plan.database, known=known, ground=server, opts=opts)
             ready[DATABASE_INIT] = made.ready
         needed = ground.after(resource for name in load.after for resource in ready[name])
         name = load.service.name
         ready[name] = Workload(
-            name, plan=load, secrets=secrets, ground=needed, retain=plan.retain, opts=opts
+            name, plan=load, known=known, ground=needed, retain=plan.retain, opts=opts
         ).ready
     return ready

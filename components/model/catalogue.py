@@ -122,8 +122,7 @@ class Service:
     ports: tuple[Port, ...] = ()
     needs: tuple[Need, ...] = ()
     env: Mapping[str, str] = field(default_factory=_none)
-    # environment variables whose text holds a secret: `{sqlPassword}` stands for its value
-    secret_env: Mapping[str, str] = field(default_factory=_none)
+    secret_env: Mapping[str, Secret] = field(default_factory=lambda: MappingProxyType({}))  # nothing but it
     connections: Mapping[str, Database] = field(default_factory=lambda: MappingProxyType({}))
     login: Login | None = None
     broker: str = ""  # the section of the settings that names the broker
@@ -137,6 +136,7 @@ class Service:
     standin_size: Size = SMALL
     volume: Volume | None = None
     config: Mapping[str, str] = field(default_factory=_none)  # files, by path
+    started: str = ""  # what a shell does in each new container before it counts as started
     image: str = ""  # where it is not built from Pitstop's sources
     writes_anywhere: str = ""  # why its root file system cannot be read-only
 
@@ -148,6 +148,14 @@ LOG = Need("logserver", "http", hard=False)
 WEB = MappingProxyType({"ASPNETCORE_ENVIRONMENT": "Production"})
 WORK = MappingProxyType({"DOTNET_ENVIRONMENT": "Production"})
 BROKER_USER = "rabbitmquser"
+# RabbitMQ reads RABBITMQ_DEFAULT_PASS when its data is empty and never again: this has every start take the
+# password of now. The stand-in for it has no data, and no such program.
+BROKER_STARTED = (
+    "command -v rabbitmqctl >/dev/null || exit 0; sleep 3; tries=0; "
+    """until printf '%s\\n' "$RABBITMQ_DEFAULT_PASS" | """
+    'rabbitmqctl --quiet change_password "$RABBITMQ_DEFAULT_USER"; '
+    'do tries=$((tries + 1)); [ "$tries" -lt 40 ] || exit 1; sleep 3; done'
+)
 # The web APIs open their port only after the database migration: ten tries, ten seconds apart, each with
 # its own connection timeout.
 MIGRATION_SECONDS = 360
@@ -286,7 +294,7 @@ def _sqlserver() -> Service:
         Kind.BACKING,
         ports=(Port("tds", 1433),),
         env=MappingProxyType({"ACCEPT_EULA": "Y", "MSSQL_PID": "Developer", "MSSQL_MEMORY_LIMIT_MB": "2048"}),
-        secret_env=MappingProxyType({"MSSQL_SA_PASSWORD": f"{{{Secret.SQL}}}"}),
+        secret_env=MappingProxyType({"MSSQL_SA_PASSWORD": Secret.SQL}),
         singleton=True,
         start_seconds=180,
         size=Size("250m", "2Gi", "3Gi"),  # it refuses to start with less than 2 GB
@@ -301,7 +309,7 @@ def _rabbitmq() -> Service:
         "rabbitmq",
         Kind.BACKING,
         ports=(Port("amqp", 5672), Port("http-admin", 15672, "http")),
-        secret_env=MappingProxyType({"RABBITMQ_DEFAULT_PASS": f"{{{Secret.RABBITMQ}}}"}),
+        secret_env=MappingProxyType({"RABBITMQ_DEFAULT_PASS": Secret.RABBITMQ}),
         # Its log of upgrades is a file beside the others, which the read-only root has no room for.
         env=MappingProxyType({"RABBITMQ_DEFAULT_USER": BROKER_USER, "RABBITMQ_UPGRADE_LOG": "-"}),
         singleton=True,
@@ -320,6 +328,7 @@ def _rabbitmq() -> Service:
                 )
             }
         ),
+        started=BROKER_STARTED,
         image=versions.RABBITMQ_IMAGE,
     )
 
@@ -342,7 +351,7 @@ def _logserver() -> Service:
         Kind.BACKING,
         ports=(Port("http", 80, "http", port=5341),),
         env=MappingProxyType({"ACCEPT_EULA": "Y"}),
-        secret_env=MappingProxyType({"SEQ_FIRSTRUN_ADMINPASSWORD": f"{{{Secret.SEQ}}}"}),
+        secret_env=MappingProxyType({"SEQ_FIRSTRUN_ADMINPASSWORD": Secret.SEQ}),
         singleton=True,
         start_seconds=120,
         size=Size("50m", "256Mi", "768Mi"),

@@ -51,14 +51,16 @@ def database_plan(settings: Settings) -> DatabasePlan | None:
     if not clients or (there.inside and SQL.service not in settings.services):
         return None
     here, scripts = settings.namespace, azure_scripts(clients) if there.azure else {"": script(clients)}
-    texts = {str(Secret.SQL): f"{{{Secret.SQL}}}"}
-    texts |= {str(one.login.secret): f"{{{one.login.secret}}}" for one in clients if one.login}
+    values = sorted({str(Secret.SQL), *(str(one.login.secret) for one in clients if one.login)})
+    secret = SecretTemplate(
+        DATABASE_INIT, DATABASE_INIT, here, labels(DATABASE_INIT), dict(zip(values, values, strict=True))
+    )
     files = {_file(database): text for database, text in scripts.items()}
     return DatabasePlan(
         service_account(DATABASE_INIT, here),
         config_map(DATABASE_INIT, here, files, DATABASE_INIT),
-        SecretTemplate(DATABASE_INIT, DATABASE_INIT, here, labels(DATABASE_INIT), texts),
-        _job(settings, scripts, sorted(texts)),
+        secret,
+        _job(settings, scripts, secret),
     )
 
 
@@ -130,14 +132,18 @@ def _batches(clients: tuple[Service, ...]) -> Iterator[str]:
             yield _user(one.login, ROLES[database.rights])
 
 
-def _job(settings: Settings, scripts: Mapping[str, str], secrets: list[str]) -> Manifest:
+def _job(settings: Settings, scripts: Mapping[str, str], secret: SecretTemplate) -> Manifest:
     image = _client_image(settings)
     there = server(settings)
-    name = f"{DATABASE_INIT}-{digest(*scripts.values(), image, there.address, *secrets)}"
-    *first, last = (_container(image, there, database, secrets) for database in scripts)
+    name = f"{DATABASE_INIT}-{digest(*scripts.values(), image, there.address, *secret.holds)}"
+    *first, last = (_container(image, there, database, list(secret.holds)) for database in scripts)
     before: Document = {"initContainers": [*first]} if first else {}
     template: Document = {
-        "metadata": {"labels": {**labels(DATABASE_INIT), naming.IDENTITY_LABEL: DATABASE_INIT}},
+        "metadata": {
+            "labels": {**labels(DATABASE_INIT), naming.IDENTITY_LABEL: DATABASE_INIT},
+            # A job's pods cannot be changed: with another password it is made anew, and sets it.
+            "annotations": pods.secret_versions(secret),
+        },
         "spec": {
             "serviceAccountName": DATABASE_INIT,
             "automountServiceAccountToken": False,
@@ -168,11 +174,8 @@ def _client_image(settings: Settings) -> str:
 
 
 def _container(image: str, there: SqlServer, database: str, secrets: list[str]) -> Document:
-    def variable(name: str, key: str) -> Document:
-        return {"name": name, "valueFrom": {"secretKeyRef": {"name": DATABASE_INIT, "key": key}}}
-
-    env: list[Json] = [variable("SQLCMDPASSWORD", Secret.SQL)]
-    env += [variable(name, name) for name in secrets if name != Secret.SQL]
+    env: list[Json] = [pods.from_secret("SQLCMDPASSWORD", DATABASE_INIT, Secret.SQL)]
+    env += [pods.from_secret(name, DATABASE_INIT, name) for name in secrets if name != Secret.SQL]
     # -b: an error of SQL is an error of the job. -C: the server's certificate is its own.
     options: list[Json] = ["-b"] if there.proven else ["-C", "-b"]
     options += ["-S", there.address, "-U", there.administrator, "-l", "60"]

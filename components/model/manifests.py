@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from string import Formatter
 
 from components.model import naming
 from components.model.catalogue import Port, Service
@@ -46,23 +45,25 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class SecretTemplate:
-    """A Kubernetes Secret whose texts have `{name}` where a secret value belongs."""
+    """A Kubernetes Secret. Under each of its keys stands one secret value as it is, whatever it comes from.
+
+    Texts that have a value in them, such as connection strings, are put together in the pod that needs them.
+    """
 
     key: str
     name: str
     namespace: str
     labels: Mapping[str, str]
-    texts: Mapping[str, str]
+    holds: Mapping[str, str]  # for each key, the name of the secret value
     type: str = "Opaque"
 
     def values_needed(self) -> tuple[str, ...]:
-        """The secret values the texts name."""
-        named = {part[1] for text in self.texts.values() for part in Formatter().parse(text)}
-        return tuple(sorted(name for name in named if name))
+        """The secret values it holds."""
+        return tuple(sorted(set(self.holds.values())))
 
     def filled(self, values: Mapping[str, str]) -> dict[str, str]:
         """The Secret's data with the values in place."""
-        return {key: text.format_map(values) for key, text in sorted(self.texts.items())}
+        return {key: values[name] for key, name in sorted(self.holds.items())}
 
     def document(self, values: Mapping[str, str]) -> Document:
         """The whole object, with whatever `values` says in place of secrets."""

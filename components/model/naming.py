@@ -23,6 +23,8 @@ OWNER_LABEL = "pitstop.dev/owner"
 # without being sent its requests.
 IDENTITY_LABEL = "pitstop.dev/identity"
 DATABASE_INIT = "database-init"
+# A pod template names the version of each secret value its pods use: another one starts them anew.
+VERSION_ANNOTATION = "secret.pitstop.dev/"
 
 
 def workload(service: str, version: str = "") -> str:

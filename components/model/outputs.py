@@ -1,15 +1,16 @@
 """Texts with a place for what is known only once something exists: an address, an identity, a secret value.
 
 A plan is plain data, and so are these places: `${azure:vault:properties.vaultUri}` is the output of a
-resource of the plan, `${secret:sqlPassword}` a secret value. Whoever registers fills them in; what is
-rendered shows them as they are.
+resource of the plan, `${secret:sqlPassword}` a secret value, `${version:sqlPassword}` a text that changes
+when that value does and tells nothing else of it. Whoever registers fills them in; what is rendered shows
+them as they are.
 """
 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-PLACE = re.compile(r"\$\{(azure|secret):([A-Za-z0-9-]+)(?::([A-Za-z0-9_.]+))?\}")
+PLACE = re.compile(r"\$\{(azure|secret|version):([A-Za-z0-9-]+)(?::([A-Za-z0-9_.]+))?\}")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -34,6 +35,11 @@ def secret(name: str) -> str:
     return str(Place("secret", name))
 
 
+def version(name: str) -> str:
+    """The place of what changes with a secret value."""
+    return str(Place("version", name))
+
+
 def places(value: object) -> Iterator[Place]:
     """Every place in a document, in the order it stands there."""
     if isinstance(value, str):
@@ -50,12 +56,11 @@ def places(value: object) -> Iterator[Place]:
 def filled(value: object, values: Mapping[Place, object]) -> object:
     """The same document with its places filled; a text that is nothing but a place becomes the value itself.
 
-    Raises:
-        KeyError: a place has no value.
+    A place without a value stays as it is: it may be what somebody wrote.
     """
     if isinstance(value, str):
         whole = next(places(value), None) if PLACE.fullmatch(value) else None
-        return values[whole] if whole else PLACE.sub(lambda found: _text(found, values), value)
+        return values.get(whole, value) if whole else PLACE.sub(lambda found: _text(found, values), value)
     if isinstance(value, Mapping):
         return {key: filled(item, values) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -65,4 +70,5 @@ def filled(value: object, values: Mapping[Place, object]) -> object:
 
 def _text(found: re.Match[str], values: Mapping[Place, object]) -> str:
     kind, name, path = found.groups()
-    return str(values[Place(kind, name, tuple(path.split(".")) if path else ())])
+    place = Place(kind, name, tuple(path.split(".")) if path else ())
+    return str(values.get(place, found.group()))

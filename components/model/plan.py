@@ -130,6 +130,11 @@ class Plan:
         found = {place for one in self.objects() for place in places(one.body)}
         return tuple(sorted(found | set(self.azure.places() if self.azure else ())))
 
+    def versions_needed(self) -> tuple[str, ...]:
+        """The secret values whose change starts pods anew; a certificate's is noticed without."""
+        found = [load.secret for load in self.workloads] + [self.database.secret if self.database else None]
+        return tuple(sorted({name for one in found if one for name in one.values_needed()}))
+
     def objects(self) -> Iterator[Manifest]:
         """Every plain object, in the order they can be applied. Secrets and releases are not among them."""
         if self.mesh:
@@ -195,7 +200,7 @@ def _workload(service: Service, settings: Settings, prepared: DatabasePlan | Non
     return WorkloadPlan(
         service=service,
         account=manifests.service_account(service.name, here),
-        secret=pods.secret(service, versions, settings),
+        secret=pods.secret(service, settings),
         address=_address(service, settings) if service.ports else None,
         files=pods.files(service, settings),
         claims=pods.claims(service, versions, settings),
@@ -262,13 +267,13 @@ def _entry(service: Service, settings: Settings, mesh: Joining) -> EntryPlan:
 
 def _certificate(service: Service, namespace: str, beside: str) -> SecretTemplate:
     """The gateway's pods read certificates from their own namespace only."""
-    texts = {"tls.crt": f"{{{Secret.TLS_CERTIFICATE}}}", "tls.key": f"{{{Secret.TLS_KEY}}}"}
+    holds = {"tls.crt": str(Secret.TLS_CERTIFICATE), "tls.key": str(Secret.TLS_KEY)}
     name = routes.certificate(namespace)
     return SecretTemplate(
         f"{service.name}-certificate",
         name,
         beside,
         manifests.labels(service.name),
-        texts,
+        holds,
         "kubernetes.io/tls",
     )

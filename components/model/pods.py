@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from components.model import joining, naming
+from components.model import joining, naming, outputs
 from components.model.catalogue import BROKER, BROKER_USER, MAIL, Kind, Secret, Service, Size
 from components.model.manifests import Document, Json, Manifest, SecretTemplate, config_map, digest, labels
 from components.model.settings import (
@@ -106,32 +106,50 @@ def _replicas(own: VersionSettings) -> int | None:
     return None if own.scaling else own.replicas
 
 
-def secret(service: Service, versions: tuple[Running, ...], settings: Settings) -> SecretTemplate | None:
-    """The Secret with the texts this service alone may read."""
-    texts = {key: text for one in versions for key, (_, text) in _secret_env(service, one).items()}
-    if any(one.scaler == "queue" for one in versions):
-        host = naming.host("rabbitmq", settings.namespace)
-        texts["scaler"] = f"http://{BROKER_USER}:{{{Secret.RABBITMQ}}}@{host}:15672/%2F"
-    if not texts:
+def secret(service: Service, settings: Settings) -> SecretTemplate | None:
+    """The Secret with the values this service's pods use, each under its own name."""
+    names = sorted({*_whole_values(service).values(), *_composed_values(service)})
+    if not names:
         return None
-    return SecretTemplate(service.name, service.name, settings.namespace, labels(service.name), texts)
+    holds = {str(name): str(name) for name in names}
+    return SecretTemplate(service.name, service.name, settings.namespace, labels(service.name), holds)
 
 
-def _secret_env(service: Service, one: Running) -> dict[str, tuple[str, str]]:
-    """For each key of the Secret, the environment variable it fills and its text."""
-    found = {name: (name, text) for name, text in service.secret_env.items()}
-    if service.broker:
-        name = f"{service.broker}__Password"
-        found[name] = (name, f"{{{Secret.RABBITMQ}}}")
-    if service.login:
-        suffix = f".{one.version}" if one.queue else ""
-        who = f"user id={service.login.name};password={{{service.login.secret}}}"
-        for key, database in service.connections.items():
-            name = f"ConnectionStrings__{key}"
-            trusted = "encrypt=true" if one.sql.proven else "trustServerCertificate=true"
-            where = f"server={one.sql.address};database={database.name};{trusted}"
-            found[name + suffix] = (name, f"{where};{who};")
-    return found
+def _whole_values(service: Service) -> dict[str, Secret]:
+    """The environment variables that are a secret value."""
+    broker = {f"{service.broker}__Password": Secret.RABBITMQ} if service.broker else {}
+    return {**service.secret_env, **broker}
+
+
+def _composed_values(service: Service) -> tuple[Secret, ...]:
+    """The secret values that stand in texts; the pod has each in a variable of the value's own name."""
+    return (service.login.secret,) if service.login else ()
+
+
+def _connections(service: Service, one: Running) -> dict[str, str]:
+    """The connection strings. Kubernetes puts the variable that holds the password into its place.
+
+    Source: https://kubernetes.io/docs/tasks/inject-data-application/define-interdependent-environment-variables/
+    """
+    if not service.login:
+        return {}
+    who = f"user id={service.login.name};password=$({service.login.secret})"
+    trusted = "encrypt=true" if one.sql.proven else "trustServerCertificate=true"
+    return {
+        f"ConnectionStrings__{key}": f"server={one.sql.address};database={database.name};{trusted};{who};"
+        for key, database in service.connections.items()
+    }
+
+
+def secret_versions(template: SecretTemplate | None) -> Document:
+    """Annotations that change with the values of a Secret, which pods read only when they start."""
+    names = template.values_needed() if template else ()
+    return {f"{naming.VERSION_ANNOTATION}{name}": outputs.version(name) for name in names}
+
+
+def from_secret(variable: str, secret_name: str, key: str) -> Document:
+    """An environment variable that is a value of a Secret."""
+    return {"name": variable, "valueFrom": {"secretKeyRef": {"name": secret_name, "key": key}}}
 
 
 def files(service: Service, settings: Settings) -> tuple[Manifest, ...]:
@@ -218,7 +236,7 @@ def _annotations(service: Service, settings: Settings) -> Document:
         found["pitstop.dev/revision"] = mesh.revision
     if service.config:  # a change of its files starts the pods anew
         found["pitstop.dev/config"] = digest(*service.config.values())
-    return found
+    return found | secret_versions(secret(service, settings))
 
 
 def proxy_annotations(namespace_name: str) -> dict[str, str]:
@@ -329,6 +347,8 @@ def _container(service: Service, one: Running, settings: Settings) -> Document:
     # A worker has no probe: it opens no port and writes no sign of life, so none could fail.
     if service.kind is Kind.HTTP:
         container["lifecycle"] = {"preStop": {"sleep": {"seconds": DRAIN_SECONDS}}}
+    if service.started:
+        container["lifecycle"] = {"postStart": {"exec": {"command": ["sh", "-c", service.started]}}}
     return container
 
 
@@ -340,11 +360,15 @@ def _env(service: Service, one: Running) -> list[Json]:
         plain[f"{service.broker}__Queue"] = one.queue
     if MAIL in service.needs:
         plain["Email__Host"] = one.mail_host
-    plain |= one.own.settings
+    # Kubernetes would take a dollar sign in a setting for the start of a variable.
+    plain |= {name: text.replace("$", "$$") for name, text in one.own.settings.items()}
+    plain |= _connections(service, one)
     found: dict[str, Json] = {name: {"name": name, "value": text} for name, text in plain.items()}
-    for key, (name, _) in _secret_env(service, one).items():
-        found[name] = {"name": name, "valueFrom": {"secretKeyRef": {"name": service.name, "key": key}}}
-    return [found[name] for name in sorted(found)]
+    for name, value in _whole_values(service).items():
+        found[name] = from_secret(name, service.name, value)
+    # Only what stands before a text can be put into it.
+    first: list[Json] = [from_secret(name, service.name, name) for name in _composed_values(service)]
+    return [*first, *(found[name] for name in sorted(found))]
 
 
 def size(service: Service, settings: Settings) -> Size:

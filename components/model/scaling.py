@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from components.model import naming
-from components.model.catalogue import Kind, Service
+from components.model.catalogue import BROKER, Kind, Secret, Service
 from components.model.manifests import Document, Json, Manifest, labels
 from components.model.pods import Running
 from components.model.settings import CpuScaling, QueueScaling, Settings
@@ -72,7 +72,9 @@ def _by_queue(
     service: Service, one: Running, scaling: QueueScaling, settings: Settings
 ) -> Iterator[Manifest]:
     name, here = naming.workload(service.name, one.version), settings.namespace
-    reference: Document = {"parameter": "host", "name": service.name, "key": "scaler"}
+    # KEDA takes the user from the pods' own environment, which needs KEDA 2.16.
+    # Source: https://keda.sh/docs/2.16/scalers/rabbitmq-queue/
+    reference: Document = {"parameter": "password", "name": service.name, "key": Secret.RABBITMQ}
     yield Manifest(
         name,
         "keda.sh/v1alpha1",
@@ -88,6 +90,8 @@ def _by_queue(
         # consumers take everything at once.
         "metadata": {
             "protocol": "http",
+            "host": f"http://{naming.host(BROKER.service, here)}:15672/%2F",
+            "usernameFromEnv": f"{service.broker}__UserName",
             "mode": "QueueLength",
             "queueName": one.queue or service.queue,
             "value": str(scaling.length),

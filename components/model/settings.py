@@ -270,7 +270,7 @@ class CpuScaling(Model):
 
 
 class QueueScaling(Model):
-    """More pods while events wait in the queue (KEDA's ScaledObject); needs KEDA in the cluster."""
+    """More pods while events wait in the queue (KEDA's ScaledObject); needs KEDA, 2.16 or newer."""
 
     kind: Literal["queue"]
     min: Replicas = 1

@@ -80,9 +80,9 @@ def test_who_needs_the_broker_or_mail_is_told_where_it_is() -> None:
 @pytest.mark.parametrize("service", [one for one in SERVICES if one.connections], ids=by_name)
 def test_no_connection_string_holds_a_databases_name_but_its_own(service: Service) -> None:
     # The services replace that word to find the master database, and so may any other service's name be.
-    template = pods.secret(service, pods.running(service, ServiceSettings()), ENVIRONMENT)
-    assert template is not None
-    strings = {name: text for name, text in template.texts.items() if name.startswith("ConnectionStrings__")}
+    strings = {
+        name: text for name, text in variables(service).items() if name.startswith("ConnectionStrings__")
+    }
     assert set(strings) == {f"ConnectionStrings__{name}" for name in service.connections}
     for name, text in strings.items():
         own = service.connections[name.removeprefix("ConnectionStrings__")].name

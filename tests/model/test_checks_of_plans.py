@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from components.model.checks import PLANS, capacity, check_plan
+from components.model.checks import PLANS, capacity, check_plan, reading
 from components.model.manifests import Manifest
 from components.model.plan import Plan
 from components.model.types import mebibytes, millicores
@@ -342,9 +342,14 @@ def test_the_room_a_quota_must_have_is_what_the_pods_ask_for(base: Node) -> None
 
 def test_no_connection_string_holds_its_databases_name_twice() -> None:
     # The services replace that word to find the master database.
-    texts = [
-        text for secret in everything().secrets() for text in secret.texts.values() if "database=" in text
-    ]
+    texts = {
+        str(variable["value"])
+        for load in everything().workloads
+        for workload in load.workloads
+        for container in reading.containers(workload)
+        for variable in reading.maps(container.get("env"))
+        if "database=" in str(variable.get("value"))
+    }
     assert len(texts) == 8
     for text in texts:
         name = text.partition("database=")[2].partition(";")[0]

@@ -80,14 +80,10 @@ def test_a_config_map_holds_files_by_name() -> None:
     assert made["kind"] == "ConfigMap"
 
 
-def test_a_secret_is_filled_with_the_values_it_names() -> None:
-    texts = {"both": "user={name};password={word}", "none": "plain"}
-    template = SecretTemplate("key", "webapp", "pitstop", {}, texts)
+def test_a_secret_holds_the_values_it_names_as_they_are() -> None:
+    template = SecretTemplate("key", "webapp", "pitstop", {}, {"word": "word", "user": "name"})
     assert template.values_needed() == ("name", "word")
-    assert template.filled({"name": "a", "word": "{b}"}) == {
-        "both": "user=a;password={b}",  # a value's own braces are no names
-        "none": "plain",
-    }
+    assert template.filled({"name": "a", "word": "{b}"}) == {"user": "a", "word": "{b}"}
     assert template.document({"name": "a", "word": "b"})["type"] == "Opaque"
 
 

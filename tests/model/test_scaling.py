@@ -140,7 +140,11 @@ def test_a_worker_is_scaled_by_the_events_that_wait() -> None:
             "namespace": "pitstop",
             "labels": {"app": "notificationservice", "app.kubernetes.io/part-of": "pitstop"},
         },
-        "spec": {"secretTargetRef": [{"parameter": "host", "name": "notificationservice", "key": "scaler"}]},
+        "spec": {
+            "secretTargetRef": [
+                {"parameter": "password", "name": "notificationservice", "key": "rabbitmqPassword"}
+            ]
+        },
     }
     assert scaler.document()["kind"] == "ScaledObject"
     assert scaler.document()["spec"] == {
@@ -154,6 +158,8 @@ def test_a_worker_is_scaled_by_the_events_that_wait() -> None:
                 "type": "rabbitmq",
                 "metadata": {
                     "protocol": "http",
+                    "host": "http://rabbitmq.pitstop.svc.cluster.local:15672/%2F",
+                    "usernameFromEnv": "RabbitMQHandler__UserName",
                     "mode": "QueueLength",
                     "queueName": "Notifications",
                     "value": "7",
@@ -169,7 +175,11 @@ def test_a_scaler_finds_the_key_of_the_secret_it_names() -> None:
     (authentication,) = objects(environment, "TriggerAuthentication").values()
     reference = items(authentication, "spec", "secretTargetRef")[0]
     (secret,) = [one for one in environment.secrets() if one.name == reference["name"]]
-    assert reference["key"] in secret.texts
+    assert reference["key"] in secret.holds
+    # The user's name is read from the first container of the pods that are scaled.
+    deployment = objects(environment, "Deployment")[str(pick(authentication, "metadata", "name"))]
+    (container,) = items(deployment, "spec", "template", "spec", "containers")
+    assert "RabbitMQHandler__UserName" in {one["name"] for one in items(container, "env") if "value" in one}
 
 
 def test_a_shadow_is_scaled_by_its_own_queue() -> None:

@@ -38,7 +38,9 @@ def test_the_local_environment_asks_for_the_canary() -> None:
 def test_a_plan_is_rendered_with_placeholders_for_secrets() -> None:
     text = render(plan())
     documents = list(yaml.safe_load_all(text))
-    assert "password=<sqlCustomersPassword>;" in text
+    assert "sqlCustomersPassword: <sqlCustomersPassword>" in text
+    assert "password=$(sqlCustomersPassword);" in text
+    assert "secret.pitstop.dev/sqlCustomersPassword: ${version:sqlCustomersPassword}" in text
     assert text.startswith("# Helm release istio-system/istio-base")
     kinds = [document["kind"] for document in documents]
     counts = {kind: kinds.count(kind) for kind in ("Deployment", "StatefulSet", "Secret", "Job")}

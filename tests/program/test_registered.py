@@ -9,9 +9,11 @@ import pulumi
 import pytest
 from pulumi.runtime import rpc
 
+from components.model import outputs
 from components.model.plan import Plan
+from components.model.secrets import version_of
 from components.preflight import Facts
-from tests.model.examples import WHOLE, Node, plan, raw
+from tests.model.examples import OWNER, WHOLE, Node, plan, raw
 from tests.program.conftest import SECRETS, Recorder, Run
 
 NATIVE = {
@@ -26,6 +28,8 @@ NATIVE = {
     "ServiceAccount": "kubernetes:core/v1:ServiceAccount",
     "StatefulSet": "kubernetes:apps/v1:StatefulSet",
 }
+
+VERSIONS = {name: version_of(value, OWNER, name) for name, value in SECRETS.items()}
 
 
 def job_of(environment: Plan) -> str:
@@ -52,7 +56,8 @@ def test_every_object_of_the_plan_and_nothing_else(standard: Recorder) -> None:
 def test_objects_carry_what_the_plan_says(standard: Recorder) -> None:
     for manifest in plan().objects():
         request = standard.of(manifest.kind)[manifest.key]
-        document = {key: value for key, value in manifest.document().items() if value is not None}
+        versions = {place: VERSIONS[place.name] for place in outputs.places(manifest.body)}
+        document = outputs.filled(manifest.document(), versions)
         assert json.loads(json.dumps(request.inputs)) == json.loads(json.dumps(document)), manifest.key
 
 

@@ -34,8 +34,8 @@ BROKEN: dict[str, tuple[str, str, Edit, str]] = {
     "a key of a secret": (
         "Secret",
         "notificationservice",
-        lambda one: one["stringData"].pop("scaler"),
-        "Secret notificationservice, which has no scaler",
+        lambda one: one["stringData"].pop("rabbitmqPassword"),
+        "Secret notificationservice, which has no rabbitmqPassword",
     ),
     "a claim": (
         "PersistentVolumeClaim",

@@ -1,5 +1,6 @@
 """Rules over an environment's services: what one cannot be, or do without."""
 
+import re
 from collections.abc import Iterator
 
 from components.model import plan as plans
@@ -68,17 +69,21 @@ def no_queue(asked: Asked) -> Iterator[Finding]:
             )
 
 
+# What somebody may write who wants the value: {name}, $(name) or ${secret:name}.
+ASKED = {one: re.compile(rf"[{{(:]{one}[}})]") for one in Secret}
+
+
 @settings_check(
     "setting-secret",
     "A secret asked for in a setting",
-    reason="Settings are taken as they stand: the service would get the braces, and no password.",
+    reason="Settings are taken as they stand: the service would get the brackets, and no password.",
     source="components/model/settings.py",
 )
 def setting_secret(asked: Asked) -> Iterator[Finding]:
     for name, own in sorted(asked.settings.services.items()):
         for version, settings in sorted(own.versions.items()):
             for key, text in sorted(settings.settings.items()):
-                if named := next((one for one in Secret if f"{{{one}}}" in text), None):
+                if named := next((one for one in Secret if ASKED[one].search(text)), None):
                     path = key_path(("services", name, "versions", version, "settings", key))
                     message = f"is taken as it stands, and {named} comes from a Secret only; remove the key"
                     yield Finding("setting-secret", path, message, text)

@@ -1,0 +1,22 @@
+"""What may be known of a secret value: that it changed, and nothing that helps to guess it.
+
+Pods read a secret value when they start, so a changed one has to start them anew, and what says so stands in
+plain state and in the cluster for everybody who may look. Twenty bits of a slow digest are enough: a change
+goes unnoticed once in a million, and whoever tries passwords against it is left with one in a million of
+them, whatever the password is. The salt has each environment differ.
+"""
+
+import hashlib
+
+BITS = 20
+# 15 ms and 4 MiB for each value.
+COST = 2**12
+BLOCK = 8
+
+
+def version_of(value: str, owner: str, name: str) -> str:
+    """Five digits that change when the value does; `owner` and `name` are whose value it is."""
+    made = hashlib.scrypt(
+        value.encode(), salt=f"{owner}/{name}".encode(), n=COST, r=BLOCK, p=1, dklen=BITS // 8 + 1
+    )
+    return made.hex()[: BITS // 4]
