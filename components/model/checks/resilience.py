@@ -1,7 +1,6 @@
 """Rules over retries, timeouts, circuit breakers and affinity: numbers that only make sense together."""
 
-from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from collections.abc import Iterator, Mapping
 
 from components.model.catalogue import CATALOGUE
 from components.model.checks.registry import Asked, Stated, settings_check, stated
@@ -89,7 +88,7 @@ def retry_budget(asked: Asked) -> Iterator[Finding]:
     budget, most = asked.settings.guardrails.retry_budget, _tries(asked)
     said: set[str] = set()
     for name in asked.callers:
-        tries, blamed = most(name)
+        tries, blamed = most[name]
         if tries <= budget or (blamed.path() if blamed else "") in said:
             continue
         if blamed is None:
@@ -105,20 +104,38 @@ def retry_budget(asked: Asked) -> Iterator[Finding]:
 Blamed = Stated[Retries] | None
 
 
-def _tries(asked: Asked) -> Callable[[str], tuple[int, Blamed]]:
-    """For a service, the most tries one request of a user becomes there, and the last retries on the way."""
-    own_retries: Mapping[str, Stated[Retries]] = {one.service: one for one in asked.stated(Retries)}
+def _tries(asked: Asked) -> Mapping[str, tuple[int, Blamed]]:
+    """For each service, the most tries one request of a user becomes there, and the last retries on the way.
 
-    @cache
-    def most(name: str) -> tuple[int, Blamed]:
+    A request that comes back to where it was counts as a new one.
+    """
+    own_retries: Mapping[str, Stated[Retries]] = {one.service: one for one in asked.stated(Retries)}
+    most: dict[str, tuple[int, Blamed]] = {}
+    for name in _callers_first(asked.callers):
         before: tuple[int, Blamed] = (1, None)
         for caller in asked.callers[name]:
-            tries, blamed = most(caller) if caller in asked.callers else (1, None)
+            tries, blamed = most.get(caller, (1, None))
             before = max(before, (tries * CATALOGUE[caller].tries, blamed), key=lambda found: found[0])
         own = own_retries.get(name)
-        return (before[0] * (own.policy.attempts + 1), own) if own else before
-
+        most[name] = (before[0] * (own.policy.attempts + 1), own) if own else before
     return most
+
+
+def _callers_first(callers: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
+    """Every service after those that call it; in a circle, after all of them but the one it is entered by."""
+    entered: set[str] = set()
+    left: set[str] = set()
+    waiting = [*callers][::-1]
+    while waiting:
+        name = waiting[-1]
+        if name not in entered:
+            entered.add(name)
+            waiting += [one for one in callers[name] if one in callers and one not in entered]
+            continue
+        waiting.pop()
+        if name not in left:
+            left.add(name)
+            yield name
 
 
 def _over_budget(one: Stated[Retries], service: str, tries: int, budget: int) -> Finding:
