@@ -1,15 +1,15 @@
 """The secret values a local environment makes itself: once for each checkout, readable by its owner alone."""
 
 import json
-import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from filelock import FileLock
 
 from components.model.catalogue import CERTIFICATE, Secret
 from ops.errors import UserError
+from ops.paths import write_private
 
 
 def ensure(path: Path, hosts: Sequence[str]) -> Path:
@@ -36,7 +36,7 @@ def _ensure(path: Path, hosts: Sequence[str]) -> Path:
     if not values.keys() >= CERTIFICATE:
         made |= _certificate(hosts)  # both halves, or they would not fit each other
     if made:
-        _write(path, values | made)
+        write_private(path, json.dumps(values | made, sort_keys=True))
     return path
 
 
@@ -68,11 +68,3 @@ def _certificate(hosts: Sequence[str]) -> dict[str, str]:
     made = trustme.CA(organization_name="Pitstop, local").issue_cert(*names)
     chain = "".join(pem.bytes().decode() for pem in made.cert_chain_pems)
     return {Secret.TLS_CERTIFICATE: chain, Secret.TLS_KEY: made.private_key_pem.bytes().decode()}
-
-
-def _write(path: Path, values: Mapping[str, str]) -> None:
-    scratch = path.with_name(f".{path.name}-{os.getpid()}")
-    scratch.unlink(missing_ok=True)
-    with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(dict(sorted(values.items())), file)
-    scratch.replace(path)

@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -39,6 +39,25 @@ def input_key(*parts: bytes | str | Path) -> str:
         digest.update(len(data).to_bytes(8, "big"))
         digest.update(data)
     return digest.hexdigest()[:12]
+
+
+def write_private(path: Path, text: str, *, replace: bool = True) -> None:
+    """A file that appears whole or not at all, and that its owner alone reads.
+
+    Without `replace`, one that is there already stays: of several runs at once the first one's is kept.
+    """
+    scratch = path.with_name(f".{path.name}-{os.getpid()}")
+    scratch.unlink(missing_ok=True)
+    try:
+        with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(text)
+        if replace:
+            scratch.replace(path)
+        else:
+            with suppress(FileExistsError):
+                os.link(scratch, path)
+    finally:
+        scratch.unlink(missing_ok=True)
 
 
 @contextmanager

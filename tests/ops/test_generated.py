@@ -6,7 +6,6 @@ import ssl
 import stat
 import threading
 import time
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 from components.model.catalogue import CATALOGUE, CERTIFICATE, Secret
 from ops import generated
 from ops.errors import UserError
+from ops.paths import write_private
 
 
 @pytest.fixture
@@ -143,14 +143,14 @@ def test_a_file_that_cannot_be_read_is_not_overwritten(path: Path, content: str)
 
 def test_of_several_runs_at_once_one_makes_the_values(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[str] = []
-    write = generated._write
+    write = write_private
 
-    def slowly(where: Path, made: Mapping[str, str]) -> None:
+    def slowly(where: Path, text: str) -> None:
         time.sleep(0.05)  # so that another run would look before this one has written
         written.append(threading.current_thread().name)
-        write(where, made)
+        write(where, text)
 
-    monkeypatch.setattr(generated, "_write", slowly)
+    monkeypatch.setattr(generated, "write_private", slowly)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: generated.ensure(path, ["*"]), range(4)))
     assert len(written) == 1
