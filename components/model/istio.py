@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from components.model import naming, routes
 from components.model.manifests import Document, Json, Manifest, namespace
-from components.model.settings import AddonMesh, GatewayService, HelmMesh
+from components.model.settings import AddonMesh, HelmMesh, IngressGateway
 from components.model.versions import ISTIO_HUB, ISTIO_RELEASE_HUB, ISTIO_RELEASE_TAG, ISTIO_TAG
 
 ROOT_NAMESPACE = "istio-system"
@@ -178,10 +178,12 @@ def _gateway(mesh: HelmMesh) -> Document:
     return values
 
 
-def _gateway_service(exposed: GatewayService) -> Document:
+def _gateway_service(exposed: IngressGateway) -> Document:
     http: Document = {"name": "http2", "port": 80, "protocol": "TCP", "targetPort": 80}
     https: Document = {"name": "https", "port": 443, "protocol": "TCP", "targetPort": 443}
     if exposed.node_port is not None:
         http["nodePort"] = exposed.node_port
+    if exposed.tls_node_port is not None:
+        https["nodePort"] = exposed.tls_node_port
     status: Document = {"name": "status-port", "port": 15021, "protocol": "TCP", "targetPort": 15021}
     return {"type": exposed.service, "ports": [status, http, https]}

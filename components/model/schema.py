@@ -59,6 +59,7 @@ FIELDS: Mapping[type[BaseModel], Mapping[str, str]] = {
         "service": "The type of the Service.",
         "nodePort": "The port on every node; for the type NodePort alone.",
     },
+    settings.IngressGateway: {"tlsNodePort": "The port on every node for TLS; for the type NodePort alone."},
     settings.CniPaths: {
         "binDir": "The folder of the network plugins' programs.",
         "confDir": "The folder of the network plugins' configuration.",

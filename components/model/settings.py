@@ -69,6 +69,25 @@ class GatewayService(Model):
         return self
 
 
+class IngressGateway(GatewayService):
+    """The gateway of a mesh, which also speaks TLS."""
+
+    tls_node_port: NodePort | None = Field(default=None, alias="tlsNodePort")
+
+    @model_validator(mode="after")
+    def _tls_node_port_belongs(self) -> Self:
+        if self.tls_node_port is None:
+            return self
+        if self.service != "NodePort":
+            raise invalid(
+                f"only a gateway of service NodePort has one and this is {self.service}; remove the key",
+                "tlsNodePort",
+            )
+        if self.tls_node_port == self.node_port:
+            raise invalid("must be another than nodePort, e.g. 30443", "tlsNodePort")
+        return self
+
+
 class CniPaths(Model):
     """Where the node's container runtime keeps its network plugins."""
 
@@ -95,7 +114,7 @@ class HelmMesh(Model):
     revisions: Annotated[tuple[Revision, ...], Field(strict=False, max_length=2)] = ()
     live: DnsLabel | None = None
     cni: CniPaths = CniPaths()
-    gateway: GatewayService = GatewayService()
+    gateway: IngressGateway = IngressGateway()
 
     @model_validator(mode="after")
     def _live_is_there(self) -> Self:

@@ -1,19 +1,21 @@
 #!/bin/sh
 # How the node comes up, from a process of this machine to process 1 of a machine of its own.
 #
-#   boot.sh enter STATE ROOT CGROUP... < API socket > HTTP socket 2> log
+#   boot.sh enter LOG STATE ROOT CGROUP... < API socket > HTTP socket 2> HTTPS socket
 #
-# STATE holds what the node keeps (etc, var, opt, log) and the list of tools; ROOT is the unpacked root
-# file system, only read; each CGROUP is a folder this node owns. The two sockets listen on this machine's
-# loopback: the node inherits them and gets no other way in or out.
+# LOG gets what goes wrong before anything is supervised. STATE holds what the node keeps (etc, var, opt, log)
+# and the list of tools; ROOT is the unpacked root file system, only read; each CGROUP is a folder this node
+# owns. The three sockets listen on this machine's loopback: the node inherits them and gets no other way in
+# or out.
 set -eu
 umask 022
 ulimit -S -n 65536 2>/dev/null || : # a proxy with many connections needs more than the usual 1024
 
 # Joins the cgroups first, so that the new cgroup namespace begins there.
 enter() {
-    state=$1 root=$2
-    shift 2
+    exec 5<&2 2>>"$1"
+    state=$2 root=$3
+    shift 3
     for cgroup in "$@"; do
         echo $$ >"$cgroup/cgroup.procs"
     done

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from localcluster.node import policy, ports, rootfs, supervision, volumes
 from localcluster.node.client import Client
 from localcluster.node.images import ImageStore
-from localcluster.node.machine import Machine
+from localcluster.node.machine import Machine, WaysIn
 from localcluster.node.services import Addition
 from localcluster.node.state import Record, State, Tools
 from localcluster.node.supervision import ServiceStatus
@@ -37,6 +37,7 @@ class NodeStatus(BaseModel):
     pid: int | None
     api_port: int | None
     http_port: int | None
+    https_port: int | None
     services: tuple[ServiceStatus, ...]
 
 
@@ -122,6 +123,7 @@ class EmbeddedNode:
             pid=pid,
             api_port=record.api_port if record else None,
             http_port=record.http_port if record else None,
+            https_port=record.https_port if record else None,
             services=self._look() if pid else (),
         )
 
@@ -166,8 +168,12 @@ class EmbeddedNode:
         record = self._state.record()
         if record is None or not record.complete or not self._alive() or record.inputs != inputs:
             return False
-        api, http = ports.asked(ports.API_VARIABLE), ports.asked(ports.HTTP_VARIABLE)
-        return api in {None, record.api_port} and http in {None, record.http_port}
+        listening = {
+            ports.API_VARIABLE: record.api_port,
+            ports.HTTP_VARIABLE: record.http_port,
+            ports.HTTPS_VARIABLE: record.https_port,
+        }
+        return all(ports.asked(variable) in {None, port} for variable, port in listening.items())
 
     def _is_ready(self, client: Client) -> bool:
         """Whether the node is ready, or gets ready by itself: a process of it may just be coming back."""
@@ -202,21 +208,22 @@ class EmbeddedNode:
         if before is not None and not before.worth_keeping:
             self._state.remove()  # a first start that was cut off: half-made state, and nobody's data
         self._state.prepare(order.tools)
-        api_port, http_port = (before.api_port, before.http_port) if before else (None, None)
+        last = (before.api_port, before.http_port, before.https_port) if before else (None, None, None)
         with (
-            ports.listen(ports.API_VARIABLE, api_port, ports.API_PREFERRED) as api,
-            ports.listen(ports.HTTP_VARIABLE, http_port, ports.HTTP_PREFERRED) as http,
+            ports.listen(ports.API_VARIABLE, last[0], ports.API_PREFERRED) as api,
+            ports.listen(ports.HTTP_VARIABLE, last[1], ports.HTTP_PREFERRED) as http,
+            ports.listen(ports.HTTPS_VARIABLE, last[2], ports.HTTPS_PREFERRED) as https,
         ):
-            api_port, http_port = api.getsockname()[1], http.getsockname()[1]
             record = Record(
                 inputs=order.inputs,
-                api_port=api_port,
-                http_port=http_port,
+                api_port=api.getsockname()[1],
+                http_port=http.getsockname()[1],
+                https_port=https.getsockname()[1],
                 kept=before is not None and before.worth_keeping,
             )
             self._state.remember(record)
             since = time.time()
-            self._machine.boot(self._state.home, order.root, api, http, self._state.boot_log)
+            self._machine.boot(self._state.home, order.root, WaysIn(api, http, https), self._state.boot_log)
         return record, since
 
     def _complaint(self) -> str:

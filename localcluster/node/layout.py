@@ -8,6 +8,7 @@ NODE_NAME = "pitstop"
 NODE_IP = "192.0.2.2"  # TEST-NET-1: no network anyone is on uses it
 API_PORT = 6443
 INGRESS_NODE_PORT = 30080
+INGRESS_TLS_NODE_PORT = 30443
 
 POD_CIDR = "10.244.0.0/24"
 SERVICE_CIDR = "10.96.0.0/16"

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import IO
@@ -17,6 +18,15 @@ HOST_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NODE_PATH = "/node/bin:/run/bin:/usr/sbin:/usr/bin"
 TURN_SECONDS = 10.0  # how long appearing and going away may take
 NAMESPACES = ("--mount", "--net", "--pid", "--ipc", "--uts", "--cgroup")
+
+
+@dataclass(frozen=True, slots=True)
+class WaysIn:
+    """Sockets that listen on this machine's loopback: all that is reached of the node."""
+
+    api: socket.socket
+    http: socket.socket
+    https: socket.socket
 
 
 class Machine:
@@ -34,18 +44,23 @@ class Machine:
         """Process 1 as this machine counts, or None where there is none."""
         return next((pid for pid in self._cgroups.members() if _is_first(pid)), None)
 
-    def boot(self, state: Path, root: Path, api: socket.socket, http: socket.socket, log: Path) -> None:
+    def boot(self, state: Path, root: Path, ways_in: WaysIn, log: Path) -> None:
         """Start the namespaces and wait for process 1. What goes wrong before it supervises is in `log`."""
         self._cgroups.create()
-        command = ["setsid", "--fork", "sh", str(BOOT), "enter", str(state), str(root)]
+        log.write_bytes(b"")
+        command = ["setsid", "--fork", "sh", str(BOOT), "enter", str(log), str(state), str(root)]
         command += map(str, self._cgroups.folders)
-        with log.open("wb") as errors:
+        subprocess.run(
+            command,
+            # The three files every process has; the script's first lines put them elsewhere.
+            stdin=ways_in.api.fileno(),
+            stdout=ways_in.http.fileno(),
+            stderr=ways_in.https.fileno(),
+            cwd="/",
             # Nothing of the caller's environment: proxies and secrets are no business of the node.
-            clean = {"PATH": HOST_PATH}
-            sockets = (api.fileno(), http.fileno())
-            subprocess.run(
-                command, stdin=sockets[0], stdout=sockets[1], stderr=errors, cwd="/", env=clean, check=True
-            )
+            env={"PATH": HOST_PATH},
+            check=True,
+        )
         deadline = time.monotonic() + TURN_SECONDS
         while self.pid() is None and time.monotonic() < deadline and not log.stat().st_size:
             time.sleep(0.02)

@@ -10,6 +10,7 @@ from localcluster.node.layout import (
     API_PORT,
     CONTAINERD_SOCKET,
     INGRESS_NODE_PORT,
+    INGRESS_TLS_NODE_PORT,
     KUBERNETES_DIR,
     NODE_IP,
     NODE_NAME,
@@ -21,6 +22,9 @@ from localcluster.node.layout import (
 # Set by boot.sh: the sockets that listen on the machine's loopback.
 API_SOCKET = 3
 HTTP_SOCKET = 4
+HTTPS_SOCKET = 5
+SOCKETS = (API_SOCKET, HTTP_SOCKET, HTTPS_SOCKET)
+FIRST = 3  # where systemd's services look for the socket they are handed
 LOG_BYTES = 2_000_000
 LOG_FILES = 3
 # The exit status of an optional process that cannot run on this kernel: it is not started again.
@@ -78,6 +82,7 @@ def services() -> tuple[Service, ...]:
         Service(name="network-policy", command=_network_policy(), optional=True),
         Service(name="forward-api", command=_forward(API_PORT), listens_on=API_SOCKET),
         Service(name="forward-http", command=_forward(INGRESS_NODE_PORT), listens_on=HTTP_SOCKET),
+        Service(name="forward-https", command=_forward(INGRESS_TLS_NODE_PORT), listens_on=HTTPS_SOCKET),
     )
 
 
@@ -87,13 +92,7 @@ def run_script(service: Service) -> str:
     A killed s6-supervise must take its process along, otherwise the one that replaces it would start a
     second process beside the first: hence the parent-death signal.
     """
-    lines = ["#!/bin/sh", "exec 2>&1"]
-    if service.listens_on is None:
-        lines.append(f"exec {API_SOCKET}<&- {HTTP_SOCKET}<&-")
-    elif service.listens_on == API_SOCKET:
-        lines.append(f"exec {HTTP_SOCKET}<&-")
-    else:
-        lines.append(f"exec {API_SOCKET}<&{HTTP_SOCKET} {HTTP_SOCKET}<&-")
+    lines = ["#!/bin/sh", "exec 2>&1", _hand_over(service.listens_on)]
     if service.waits_for is not None:
         lines.append(f"until [ -S {service.waits_for} ]; do sleep 0.1; done")
     if service.listens_on is not None:
@@ -112,7 +111,7 @@ def log_script(service: Service) -> str:
     folder = f"/var/log/node/{service.name}"
     return (
         "#!/bin/sh\n"
-        f"exec {API_SOCKET}<&- {HTTP_SOCKET}<&-\n"
+        f"{_hand_over(None)}\n"
         f"mkdir -p {folder}\n"
         f"exec s6-log -b n{LOG_FILES} s{LOG_BYTES} T {folder}\n"
     )
@@ -127,6 +126,13 @@ def service_tree(more: Sequence[Service] = ()) -> dict[PurePosixPath, str]:
         if service.optional:
             files[PurePosixPath(service.name, "finish")] = finish_script()
     return files
+
+
+def _hand_over(socket: int | None) -> str:
+    """The shell's way to keep one inherited socket, where it is looked for, and to close the others."""
+    moved = f"{FIRST}<&{socket} " if socket not in {None, FIRST} else ""
+    closed = SOCKETS if socket is None else [one for one in SOCKETS if one != FIRST]
+    return f"exec {moved}{' '.join(f'{one}<&-' for one in closed)}"
 
 
 def _forward(port: int) -> tuple[str, ...]:

@@ -42,6 +42,7 @@ class Record(BaseModel):
     inputs: str
     api_port: int
     http_port: int
+    https_port: int | None = None  # None: of a start before there was one
     complete: bool = False
     kept: bool = False  # an earlier start reached its end, so there is state that somebody may miss
 

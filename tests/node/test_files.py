@@ -17,6 +17,7 @@ from localcluster.node.services import (
     API_SOCKET,
     GIVES_UP,
     HTTP_SOCKET,
+    HTTPS_SOCKET,
     Service,
     finish_script,
     log_script,
@@ -112,7 +113,12 @@ def test_scripts_are_sound_and_keep_no_socket_they_do_not_serve(service: Service
     run = run_script(service)
     for script in (run, log_script(service)):
         subprocess.run(["sh", "-n"], input=script, text=True, check=True)
-    closing = {None: "exec 3<&- 4<&-", API_SOCKET: "exec 4<&-", HTTP_SOCKET: "exec 3<&4 4<&-"}
+    closing = {
+        None: "exec 3<&- 4<&- 5<&-",
+        API_SOCKET: "exec 4<&- 5<&-",
+        HTTP_SOCKET: "exec 3<&4 4<&- 5<&-",
+        HTTPS_SOCKET: "exec 3<&5 4<&- 5<&-",
+    }
     assert closing[service.listens_on] in run.splitlines()
     assert ("LISTEN_FDS=1" in run) == (service.listens_on is not None)
     assert run.splitlines()[-1].startswith("exec setpriv --pdeathsig=KILL ")

@@ -72,7 +72,8 @@ def test_two_nodes_stand_side_by_side(cluster: Cluster, empty: Cluster) -> None:
     empty.start()
 
     ours, others = cluster.node.status(), empty.node.status()
-    assert len({ours.api_port, ours.http_port, others.api_port, others.http_port}) == 4
+    ports = {port for one in (ours, others) for port in (one.api_port, one.http_port, one.https_port) if port}
+    assert len(ports) == 6
     assert (
         empty.objects("nodes")["items"][0]["metadata"]["uid"]
         != cluster.objects("nodes")["items"][0]["metadata"]["uid"]

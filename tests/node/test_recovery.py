@@ -14,6 +14,12 @@ pytestmark = pytest.mark.node
 NAMES = tuple(service.name for service in services())
 
 
+def ports_of(cluster: Cluster) -> tuple[int | None, ...]:
+    """Where the node is reached on the loopback."""
+    status = cluster.node.status()
+    return (status.api_port, status.http_port, status.https_port)
+
+
 def recovered(cluster: Cluster) -> bool:
     """Every process is up, and the web application answers."""
     seen = cluster.node.status().services
@@ -66,7 +72,7 @@ def test_a_killed_pod_comes_back(cluster: Cluster) -> None:
 
 def test_after_the_machine_itself_was_killed_a_start_goes_on_with_what_was_kept(cluster: Cluster) -> None:
     cluster.kubectl("create", "configmap", "kept", "--from-literal=answer=42")
-    ports = (cluster.node.status().api_port, cluster.node.status().http_port)
+    ports = ports_of(cluster)
     pid = cluster.node.status().pid
     assert pid
     os.kill(pid, signal.SIGKILL)
@@ -75,7 +81,7 @@ def test_after_the_machine_itself_was_killed_a_start_goes_on_with_what_was_kept(
     cluster.start()
 
     assert cluster.objects("configmap", "kept")["data"] == {"answer": "42"}
-    assert (cluster.node.status().api_port, cluster.node.status().http_port) == ports
+    assert ports_of(cluster) == ports
     assert eventually(lambda: recovered(cluster))
 
 

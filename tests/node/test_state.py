@@ -25,7 +25,7 @@ case "$*" in
 *"kubeconfig user"*) echo "$*" ;;
 esac
 """
-RECORD = Record(inputs="abc", api_port=16443, http_port=8080)
+RECORD = Record(inputs="abc", api_port=16443, http_port=8080, https_port=8443)
 
 
 class Programs:

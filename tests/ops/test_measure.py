@@ -1,5 +1,6 @@
 """The parts of a measurement that need no cluster, on loopback servers of the tests' own."""
 
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+import trustme
 import yaml
 from lightkube.models.core_v1 import Pod, PodCondition, PodStatus
 from lightkube.models.meta_v1 import ObjectMeta
@@ -88,6 +90,35 @@ def test_pages_that_speak_of_another_service_do_not_count(page: str) -> None:
 def test_the_gateway_is_asked_for_the_host_it_knows(page: str) -> None:
     measure._view(measure.Entrance(url=page, host="pitstop.example"), SPLIT, measure.Load(requests=3))
     assert Page.hosts == ["pitstop.example"] * 3
+
+
+@pytest.fixture
+def secure_page(page: str) -> Iterator[tuple[str, list[str | None]]]:
+    """The page behind a certificate nobody knows the signer of, and the names it is asked for in TLS."""
+    del page  # its settings are wanted, and not its server
+    named: list[str | None] = []
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("pitstop.example").configure_cert(context)
+    context.sni_callback = lambda _socket, name, _context: named.append(name)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"https://127.0.0.1:{server.server_port}/CustomerManagement", named
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_gateway_with_a_certificate_is_asked_for_the_host_in_tls_too(
+    secure_page: tuple[str, list[str | None]],
+) -> None:
+    url, named = secure_page
+    Page.versions.extend(["1.0"] * 3)
+    seen = measure._view(measure.Entrance(url=url, host="pitstop.example"), SPLIT, measure.Load(requests=3))
+    assert seen == Counter({"v1": 3})
+    assert Page.hosts == ["pitstop.example"] * 3
+    assert set(named) == {"pitstop.example"}
 
 
 def test_a_page_that_fails_is_one_line(page: str) -> None:
