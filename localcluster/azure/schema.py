@@ -15,6 +15,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 
+from localcluster.azure.documented import DOCUMENTED
+
 PACKAGE = "azure-native"
 MANY = 12  # names beyond this are not listed in a message
 
@@ -145,15 +147,16 @@ def members(named: Named) -> Properties:
 
 @lru_cache(maxsize=1024)
 def enum_values(named: Named) -> tuple[str, ...]:
-    """The values of an enum; none for an object's type."""
+    """The values of an enum, with those that Azure alone documents; none for an object's type."""
     if named.file != "_enums":
         return ()
     made = _class(named.module, named.file, named.name)
-    return tuple(
+    listed = (
         str(statement.value.value)
         for statement in made.body
         if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant)
     )
+    return (*listed, *DOCUMENTED.get((named.module, named.name), ()))
 
 
 def _located(token: str) -> tuple[str, str, str]:

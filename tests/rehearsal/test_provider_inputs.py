@@ -201,3 +201,14 @@ def test_objects_and_enums_are_what_the_package_says_when_it_is_imported() -> No
             else:
                 assert set(schema.members(below)) == set(input_type_py_to_pulumi_names(made).values())
     assert seen > 50
+
+
+def test_what_azure_documents_beyond_the_sdk_is_taken_and_nothing_near_it() -> None:
+    def streams(name: str) -> list[str]:
+        flow = {"streams": [name], "destinations": ["metrics"]}
+        inputs = {"resourceGroupName": "group", "dataCollectionRuleName": "rule", "dataFlows": [flow]}
+        return problems("monitor:DataCollectionRule", inputs)
+
+    assert streams("Microsoft-PrometheusMetrics") == []
+    (problem,) = streams("Microsoft-PrometheusMetric")
+    assert "did you mean Microsoft-PrometheusMetrics?" in problem
