@@ -318,6 +318,7 @@ def _remember(progress: Progress, seconds: float) -> None:
     """Keep how long each stage took, for `make bench` and `make status`."""
     stages = [{"stage": title, "seconds": round(took, 2)} for title, took in progress.steps]
     path = checkout_dir() / TIMINGS
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"stages": stages, "seconds": round(seconds, 2)}, indent=2))
 
 

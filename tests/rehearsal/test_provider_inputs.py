@@ -207,7 +207,7 @@ def test_what_azure_documents_beyond_the_sdk_is_taken_and_nothing_near_it() -> N
     def streams(name: str) -> list[str]:
         flow = {"streams": [name], "destinations": ["metrics"]}
         inputs = {"resourceGroupName": "group", "dataCollectionRuleName": "rule", "dataFlows": [flow]}
-        return problems("monitor:DataCollectionRule", inputs)
+        return sdk.problems("monitor:DataCollectionRule", inputs)
 
     assert streams("Microsoft-PrometheusMetrics") == []
     (problem,) = streams("Microsoft-PrometheusMetric")
