@@ -6,7 +6,7 @@ from functools import partial
 
 import pulumi
 
-from components import config, preflight
+from components import config, login, preflight
 from components.model import kubeconfig
 from components.model.checks import plan_for
 from components.model.findings import RefusedError
@@ -17,6 +17,7 @@ def main() -> None:
     settings = config.settings()
     around = config.surroundings()
     plan = plan_for(settings, around.owner)
+    login.check(plan.azure, pulumi.get_stack(), os.environ)
     secrets = config.secrets(plan.secrets_needed())
     charts = around.charts_for(plan)
     target = kubeconfig.known(settings.cluster, os.environ, plan.azure.cluster_id if plan.azure else "")

@@ -123,6 +123,8 @@ ELSEWHERE: Mapping[str, str] = MappingProxyType(
         "not-yaml": "The stack file is not YAML; the line is named.",
         "no-kubeconfig": "The variable that leads to the local cluster is not set.",
         "kubeconfig": "The kubeconfig, or the context in it, cannot be used.",
+        "no-login": "Nobody is logged in to Azure; the commands that change it are named.",
+        "wrong-subscription": "The login is of another subscription or tenant than the stack file's.",
         "no-credentials": "Azure gives no way into the managed cluster.",
         "charts": "Istio's charts are not where the variable says.",
         "secret-missing": "A secret value this environment needs is nowhere.",

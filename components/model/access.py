@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from components.model import joining, naming, pods
+from components.model.azure.settings import AksCluster
 from components.model.catalogue import CATALOGUE, MAIL, SQL, Port, Service
 from components.model.joining import Joining
 from components.model.manifests import Document, Json, Manifest, digest, labels
@@ -22,6 +23,7 @@ ISTIOD_PORT = 15012
 DNS_PORT = 53
 NAME_LENGTH = 63
 KEDA_NAMESPACE = "keda"
+KEDA_ADDON_NAMESPACE = "kube-system"  # where Azure puts it
 MANAGEMENT = "http-admin"  # the broker's port that tells how long its queues are
 
 
@@ -196,6 +198,11 @@ def _plain_management(namespace: str) -> Manifest:
     return Manifest("rabbitmq", SECURITY, "PeerAuthentication", "rabbitmq", namespace, {}, {"spec": spec})
 
 
+def keda_namespace(settings: Settings) -> str:
+    """Where KEDA runs: the add-on's is among the cluster's own pods."""
+    return KEDA_ADDON_NAMESPACE if isinstance(settings.cluster, AksCluster) else KEDA_NAMESPACE
+
+
 def scaled_by_queue(settings: Settings) -> bool:
     """Whether anything asks the broker how long its queues are."""
     return any(
@@ -264,7 +271,7 @@ def _ingress(settings: Settings, name: str, known: Iterable[Edge], mesh: Joining
     if service.public:
         yield _from_gateway(mesh, service)
     if name == "rabbitmq" and scaled_by_queue(settings):
-        yield {"from": [_pods({}, KEDA_NAMESPACE)], "ports": _tcp(_port(name, MANAGEMENT).target)}
+        yield {"from": [_pods({}, keda_namespace(settings))], "ports": _tcp(_port(name, MANAGEMENT).target)}
 
 
 def _from_gateway(mesh: Joining | None, service: Service) -> Document:

@@ -17,6 +17,7 @@ CHARTS_VARIABLE = "PITSTOP_CHARTS"  # folder with Istio's charts
 SECRETS_VARIABLE = "PITSTOP_SECRETS"  # file with values generated for this checkout, mode 0600
 REHEARSAL_VARIABLE = "PITSTOP_REHEARSAL"  # folder of a rehearsal, whose provider answers for Azure
 OWNER_VARIABLE = "PITSTOP_OWNER"  # tells one checkout's stacks from another's of the same name
+REHEARSAL_VARIABLE = "PITSTOP_REHEARSAL"  # folder of a rehearsal, in which a stand-in answers for Azure
 
 OWNER_LABEL = "pitstop.dev/owner"
 # Whose calls a pod makes. NetworkPolicies go by it and Services do not, so that a pod may call as a service

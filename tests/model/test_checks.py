@@ -11,6 +11,7 @@ from components.model.checks.capacity import LOADED_CONTEXTS
 from components.model.findings import RefusedError
 from components.model.settings import Settings
 from ops.clusters import LOADERS
+from tests.model.azure import AKS, FULL
 from tests.model.everything import EVERYTHING
 from tests.model.examples import CANARY, OWNER, REMOVE, TODAY, WHOLE, Node, plan, raw, settings
 
@@ -545,8 +546,115 @@ OUTSIDE = {
         EVERYTHING,
     ),
 }
+APPS = "cluster.pools.apps"
+QUEUED: Node = {"versions": {"v1": {"scaling": {"kind": "queue", "max": 4}}}}
+AZURE = {
+    "images-local, in a managed cluster": Case(
+        {"images": "standin"},
+        "pitstop:images = standin: no managed cluster can load them; valid: upstream, own or a registry, "
+        "e.g. upstream",
+        {"images": "upstream"},
+        AKS,
+    ),
+    "subnet-small": Case(
+        {"azure.network": {"nodes": "10.20.0.0/28"}},
+        "pitstop:azure.network.nodes = 10.20.0.0/28: has 11 addresses, and the pools may need 15 while they "
+        "are upgraded; valid: a /27 or larger, or smaller pools",
+        {"azure.network": {"nodes": "10.20.0.0/27"}},
+        AKS,
+    ),
+    "subnet-small, with its pods": Case(
+        {"cluster.network": {"mode": "subnet"}, "azure.network": {"nodes": "10.20.0.0/22"}},
+        "pitstop:azure.network.nodes = 10.20.0.0/22: has 1019 addresses, and the pools may need 1665 while "
+        "they are upgraded; valid: a /21 or larger, or smaller pools",
+        {"azure.network": {"nodes": "10.20.0.0/21"}},
+        AKS,
+    ),
+    "address-overlap": Case(
+        {"cluster.network": {"podCidr": "10.16.0.0/13"}},
+        "pitstop:cluster.network.podCidr = 10.16.0.0/13: overlaps azure.network.range, which is "
+        "10.20.0.0/16; "
+        "valid: another private range",
+        {"cluster.network": {"podCidr": "192.168.0.0/16"}},
+        AKS,
+    ),
+    "address-overlap, of services": Case(
+        {"cluster.network": {"serviceCidr": "10.20.128.0/20", "dnsServiceIP": "10.20.128.10"}},
+        "pitstop:cluster.network.serviceCidr = 10.20.128.0/20: overlaps azure.network.range, which is "
+        "10.20.0.0/16; valid: another private range",
+        {"cluster.network": {}},
+        AKS,
+    ),
+    "no-pool": Case(
+        {f"{APPS}.spot": True},
+        "pitstop:cluster.pools = apps: every pool has a taint (spot machines have one of Azure's); "
+        "valid: one "
+        "pool with neither, e.g. apps: {vmSize: Standard_D4ds_v5, max: 3}",
+        {"cluster.pools": {"apps": {"vmSize": "Standard_D4ds_v5", "max": 3}}},
+        AKS,
+    ),
+    "no-pool, by a taint": Case(
+        {f"{APPS}.taints": ["dedicated=batch:NoSchedule"]},
+        "pitstop:cluster.pools = apps: every pool has a taint (spot machines have one of Azure's); "
+        "valid: one "
+        "pool with neither, e.g. apps: {vmSize: Standard_D4ds_v5, max: 3}",
+        {f"{APPS}.taints": ["dedicated=batch:PreferNoSchedule"]},
+        AKS,
+    ),
+    "logs-nowhere": Case(
+        {"azure.monitoring": None, "cluster.addons": {"defender": True}},
+        "pitstop:cluster.addons.defender = true: needs azure.monitoring; valid without: false",
+        {"cluster.addons": {"defender": False}},
+        AKS,
+    ),
+    "logs-nowhere, of containers": Case(
+        {"azure.monitoring": None, "cluster.addons": {"containerInsights": True}},
+        "pitstop:cluster.addons.containerInsights = true: needs azure.monitoring; valid without: false",
+        {"azure.monitoring": {}},
+        AKS,
+    ),
+    "keda-addon": Case(
+        {"services.invoiceservice": QUEUED},
+        "pitstop:cluster.addons.keda = false: a service is scaled by its queue, which KEDA does; valid: true",
+        {"cluster.addons": {"keda": True}},
+        AKS,
+    ),
+    "builds-unused": Case(
+        {"azure.registry": {"builds": {"commit": "a" * 40}}},
+        "pitstop:azure.registry.builds: images come from upstream; valid: images: own, or no builds",
+        {"images": "own"},
+        AKS,
+    ),
+    "database-twice": Case(
+        {"azure.database": {"kind": "azureSql"}},
+        "pitstop:services.sqlserver: azure.database is azureSql, and services call that; remove the key",
+        {"services.sqlserver": REMOVE},
+        AKS,
+    ),
+    "developer-edition": Case(
+        {"guardrails": {"production": True}, "azure.protect": True},
+        "pitstop:services.sqlserver: Developer edition, and guardrails.production is true; valid: "
+        "azure.database: {kind: azureSql}",
+        {"azure.database": {"kind": "azureSql"}, "services.sqlserver": REMOVE},
+        AKS,
+    ),
+    "unprotected": Case(
+        {"azure.protect": False},
+        "pitstop:azure.protect = false: guardrails.production is true; valid: true",
+        {"azure.protect": True},
+        FULL,
+    ),
+    "egress-blurred, by the databases": Case(
+        {"egress": [{"host": "a.example.org", "port": 1433, "protocol": "TCP", "callers": ["webapp"]}]},
+        "pitstop:egress[0].port = 1433: the databases have this port too, and TCP names no host; "
+        "valid: another "
+        "port",
+        {"egress[0].port": 1434},
+        FULL,
+    ),
+}
 # By code; what stands behind a comma tells two cases of one code apart.
-CASES = {**SERVICES, **ROUTES, **RESILIENCE, **CAPACITY, **OUTSIDE}
+CASES = {**SERVICES, **ROUTES, **RESILIENCE, **CAPACITY, **OUTSIDE, **AZURE}
 
 
 def code_of(name: str) -> str:
@@ -572,7 +680,9 @@ def test_every_check_over_settings_has_a_case() -> None:
     assert {code_of(name) for name in CASES} == {check.code for check in SETTINGS}
 
 
-@pytest.mark.parametrize("base", [CANARY, WHOLE, EVERYTHING], ids=["canary", "whole", "everything"])
+@pytest.mark.parametrize(
+    "base", [CANARY, WHOLE, EVERYTHING, AKS, FULL], ids=["canary", "whole", "everything", "aks", "full"]
+)
 def test_the_sound_environments_pass(base: Node) -> None:
     assert list(check_settings(settings(base=base), TODAY)) == []
     assert list(check_plan(plan(base=base))) == []

@@ -13,6 +13,7 @@ from components.model.checks import PLANS, capacity, check_plan, reading
 from components.model.manifests import Manifest
 from components.model.plan import Plan
 from components.model.types import mebibytes, millicores
+from tests.model.azure import FULL
 from tests.model.everything import EVERYTHING
 from tests.model.examples import CANARY, WHOLE, Node, plan, settings
 
@@ -316,8 +317,34 @@ def test_a_broken_plan_without_a_mesh_is_caught_by_one_check_alone(name: str) ->
     assert codes(MESHLESS[name](sound)) == {name.partition(":")[0]}
 
 
+def backwards(sound: Plan) -> Plan:
+    """The cluster before its identities."""
+    assert sound.azure is not None
+    made = sound.azure.resources
+    cluster = next(one for one in made if one.key == "cluster")
+    return replace(
+        sound, azure=replace(sound.azure, resources=(cluster, *(one for one in made if one is not cluster)))
+    )
+
+
+def waiting_for_nobody(sound: Plan) -> Plan:
+    """A Kubernetes object with a text of a resource that is not made."""
+    return edit("ConfigMap", "rabbitmq", put("data/vault", "${azure:vaults:properties.vaultUri}"))(sound)
+
+
+AZURE = {"azure-order": backwards, "azure-place": waiting_for_nobody}
+
+
+@pytest.mark.parametrize("name", AZURE)
+def test_a_broken_plan_of_azure_is_caught_by_one_check_alone(name: str) -> None:
+    sound = plan(base=FULL)
+    assert codes(sound) == set()
+    assert codes(AZURE[name](sound)) == {name}
+
+
 def test_every_check_over_plans_has_a_case() -> None:
-    assert {name.partition(":")[0] for name in (*BROKEN, *HELM)} == {check.code for check in PLANS}
+    cases = {name.partition(":")[0] for name in (*BROKEN, *HELM, *AZURE)}
+    assert cases == {check.code for check in PLANS}
 
 
 @pytest.mark.parametrize("base", [CANARY, WHOLE, EVERYTHING], ids=["canary", "whole", "everything"])

@@ -112,7 +112,7 @@ Surge = Annotated[str, _text(_SURGE, "must be a number of nodes or a part of the
 MinorVersion = Annotated[
     str,
     BeforeValidator(_quoted),
-    _text(_MINOR, "must be a minor version of Kubernetes that Azure has, e.g. 1.34", 4),
+    _text(_MINOR, 'must be a minor version of Kubernetes that Azure has, e.g. "1.34"', 4),
 ]
 UtcOffset = Annotated[str, _text(_OFFSET, "must be hours and minutes from UTC, e.g. +01:00", 6)]
 TagName = Annotated[

@@ -9,6 +9,7 @@ from datetime import date
 
 from components.model import plan as plans
 from components.model.checks import (
+    azure,
     callers,
     capacity,
     environments,
@@ -26,7 +27,7 @@ from components.model.settings import Settings
 __all__ = ["PLANS", "SETTINGS", "Asked", "Check", "check_plan", "check_settings", "plan_for"]
 
 # Importing a module registers its rules.
-_RULES = (environments, traffic, resilience, capacity, outside, routes, workloads, callers)
+_RULES = (environments, traffic, resilience, capacity, outside, routes, workloads, callers, azure)
 
 
 def plan_for(settings: Settings, owner: str, today: date | None = None) -> Plan:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from components.model import pods
+from components.model.azure.settings import AksCluster
 from components.model.catalogue import CATALOGUE, Size
 from components.model.checks.registry import Asked, settings_check
 from components.model.explain import key_path
@@ -108,6 +109,9 @@ def moves(image: str) -> bool:
 )
 def images_local(asked: Asked) -> Iterator[Finding]:
     cluster = asked.settings.cluster
+    if asked.settings.images == "standin" and isinstance(cluster, AksCluster):
+        text = "no managed cluster can load them; valid: upstream, own or a registry, e.g. upstream"
+        yield Finding("images-local", key_path(("images",)), text, asked.settings.images)
     if (
         asked.settings.images == "standin"
         and isinstance(cluster, KubeconfigCluster)

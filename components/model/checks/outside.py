@@ -9,6 +9,7 @@ from components.model.checks.registry import Asked, settings_check
 from components.model.explain import key_path
 from components.model.findings import Finding
 from components.model.settings import EgressHost, LocalCluster, Settings
+from components.model.sql import outside
 from components.model.traffic import ShadowQueue
 
 # Where Kubernetes itself and what it needs are, whoever installed the rest.
@@ -135,14 +136,18 @@ def egress_twice(asked: Asked) -> Iterator[Finding]:
     source="https://istio.io/latest/docs/reference/config/networking/service-entry/",
 )
 def egress_blurred(asked: Asked) -> Iterator[Finding]:
-    for (one, first), (other, second) in combinations(enumerate(asked.settings.egress), 2):
+    for (one, first), (other, second) in combinations(enumerate(outside(asked.settings)), 2):
         plain = "TCP" in (first.protocol, second.protocol)
         if plain and first.port == second.port and access.egress_name(first) != access.egress_name(second):
             text = (
                 f"egress[{one}] has this port too, and TCP names no host; valid: another port, "
                 "or a protocol that names one for both, e.g. protocol: TLS"
             )
-            yield Finding("egress-blurred", key_path(("egress", other, "port")), text, str(second.port))
+            where = other
+            if other == len(asked.settings.egress):  # the databases' own, which is in no list
+                text = "the databases have this port too, and TCP names no host; valid: another port"
+                where = one
+            yield Finding("egress-blurred", key_path(("egress", where, "port")), text, str(second.port))
 
 
 # --- servers of a shadow ------------------------------------------------------------------------------
