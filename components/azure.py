@@ -6,7 +6,7 @@ seconds to import, only the version is read.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 
 import pulumi
@@ -87,14 +87,15 @@ def running(plan: AzurePlan, provider: pulumi.ProviderResource) -> Target | None
     path, opts = key_path(("cluster",)), pulumi.InvokeOptions(provider=provider, version=package())
     try:
         answer = pulumi.runtime.invoke(CREDENTIALS, _asked(plan), opts)
-        return target(kubeconfig(answer.value), path, plan.cluster_id)
-    except ValueError as error:
-        raise RefusedError([Finding("no-credentials", path, str(error), plan.cluster)]) from None
     except Exception as error:  # noqa: BLE001 - the SDK raises no narrower one for a failed function
         if absent(str(error)):
             return None
         said = " ".join(str(error).split())[:400]
         raise RefusedError([Finding("no-credentials", path, f"Azure says: {said}", plan.cluster)]) from None
+    try:
+        return target(kubeconfig(answer.value), path, plan.cluster_id)
+    except ValueError as error:
+        raise RefusedError([Finding("no-credentials", path, str(error), plan.cluster)]) from None
 
 
 def credentials(plan: AzurePlan, azure: Azure) -> pulumi.Output[str]:
@@ -145,5 +146,10 @@ def _output(resource: pulumi.CustomResource, place: Place) -> pulumi.Output[obje
     head, *below = place.path
     found: pulumi.Output[object] = resource.id if head == "id" else resource.__dict__[head]
     for step in below:
-        found = found.apply(lambda value, step=step: value[step])  # type: ignore[misc]
+        found = found.apply(partial(_below, step))
     return found
+
+
+def _below(step: str, value: Mapping[str, object]) -> object:
+    """What is at a step of an output. A preview knows of a map no more than what was put into it."""
+    return pulumi.UNKNOWN if step not in value and pulumi.runtime.is_dry_run() else value[step]
