@@ -17,6 +17,7 @@ _CAPZ = (
     "https://github.com/kubernetes-sigs/cluster-api-provider-azure/blob/v1.17.0/"
     "api/v1beta1/azuremanagedmachinepool_webhook.go"
 )
+_AZURERM = "https://registry.terraform.io/providers/hashicorp/azurerm/latest/docs/resources/kubernetes_cluster_node_pool"
 _ZONES = "https://learn.microsoft.com/azure/reliability/availability-zones-overview"
 
 # `location` and every part of the id force one everywhere: azure-native compares them first (diff.go), and
@@ -64,19 +65,22 @@ _POOL = {
     "enableEncryptionAtHost": "https://github.com/Azure/bicep-types-az/issues/2467",
     "enableNodePublicIP": _CAPZ,
     "enableUltraSSD": _CAPZ,
+    "kubeletConfig": _CAPZ,
     "kubeletDiskType": _CAPZ,
+    "linuxOSConfig": _CAPZ,
     "maxPods": _CAPZ,
+    "nodePublicIPPrefixID": _CAPZ,
     "osDiskSizeGB": _CAPZ,
     "osDiskType": _CAPZ,
     "osType": _CAPZ,
-    "podSubnetID": _CAPZ,
+    "podSubnetID": _AZURERM,
     "scaleSetPriority": "https://github.com/ansible-collections/azure/pull/2186",
     "vnetSubnetID": _CAPZ,
 }
 REFUSED: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "authorization:RoleAssignment": {
-            "roleDefinitionId": "https://learn.microsoft.com/azure/role-based-access-control/troubleshooting"
+            "roleDefinitionId": "https://learn.microsoft.com/azure/role-based-access-control/troubleshooting",
         },
         "containerregistry:Registry": {
             "zoneRedundancy": "https://learn.microsoft.com/azure/container-registry/zone-redundancy"

@@ -13,6 +13,7 @@ from localcluster.azure.state import Record, State
 
 VAULT = "keyvault:Vault"
 CLUSTER = "containerservice:ManagedCluster"
+ROLE = "authorization:RoleAssignment"
 SUBNET = "network:Subnet"
 _ID = re.compile(
     r"/subscriptions/[^/]+/resourceGroups/[^/]+(/providers/[^/]+(/[^/]+/[^/]+)+)?", re.IGNORECASE
@@ -25,17 +26,11 @@ def creating(state: State, token: str, identity: str, inputs: Mapping[str, objec
     Raises:
         AzureError: the group, what it is in, or something it refers to is missing; or the name is taken.
     """
-    _standing(state, identity)
+    standing(state, identity)
     _referred(state, identity, inputs)
-    if token == VAULT and kinds.name_of(identity).lower() in state.deleted:
-        # Source: https://learn.microsoft.com/azure/key-vault/general/soft-delete-overview
-        raise AzureError(
-            409,
-            "ConflictError",
-            f"A vault with the same name already exists in deleted state ({kinds.name_of(identity)}). "
-            "You need to either recover or purge existing key vault.",
-        )
-    if token == "authorization:RoleAssignment":  # noqa: S105 - a type token
+    if token == VAULT:
+        _free(state, kinds.name_of(identity), inputs)
+    if token == ROLE:
         _one_of_a_kind(state, inputs)
 
 
@@ -47,9 +42,9 @@ def updating(state: State, record: Record, inputs: Mapping[str, object]) -> None
     """
     _referred(state, record.identity, inputs)
     for path in differ.refused(record.token, record.inputs, inputs):
-        raise AzureError(
-            400, "PropertyChangeNotAllowed", f"Changing property 'properties.{path}' is not allowed."
-        )
+        role = record.token == ROLE
+        code = "RoleAssignmentUpdateNotPermitted" if role else "PropertyChangeNotAllowed"
+        raise AzureError(400, code, f"Changing property 'properties.{path}' is not allowed.")
     if record.token == VAULT and _switched_off(record, inputs, "properties.enablePurgeProtection"):
         # Source: https://learn.microsoft.com/azure/key-vault/general/soft-delete-overview#purge-protection
         raise AzureError(
@@ -85,8 +80,12 @@ def deleting(state: State, record: Record) -> None:
     _unused(state, record)
 
 
-def _standing(state: State, identity: str) -> None:
-    """What a resource is in must exist."""
+def standing(state: State, identity: str) -> None:
+    """What a resource is in must exist.
+
+    Raises:
+        AzureError: it does not.
+    """
     group = re.match(r"/subscriptions/[^/]+/resourceGroups/([^/]+)/", identity, re.IGNORECASE)
     if group and state.get(group[0].rstrip("/")) is None:
         raise AzureError(404, "ResourceGroupNotFound", f"Resource group '{group[1]}' could not be found.")
@@ -146,10 +145,26 @@ def _inside(state: State, identity: str) -> bool:
     return kinds.name_of(identity).lower() in [str(name).lower() for name in names]
 
 
+def _free(state: State, vault: str, inputs: Mapping[str, object]) -> None:
+    """The name of a deleted vault is taken until it is purged, or the vault is asked back.
+
+    Source: https://learn.microsoft.com/azure/key-vault/general/soft-delete-overview
+    """
+    if paths.at(dict(inputs), "properties.createMode") == "recover":
+        state.deleted.pop(vault.lower(), None)
+    elif vault.lower() in state.deleted:
+        raise AzureError(
+            409,
+            "ConflictError",
+            f"A vault with the same name already exists in deleted state ({vault}). "
+            "You need to either recover or purge existing key vault.",
+        )
+
+
 def _one_of_a_kind(state: State, inputs: Mapping[str, object]) -> None:
     what = ("principalId", "roleDefinitionId", "scope")
     for other in state.resources.values():
-        if other.token == "authorization:RoleAssignment" and all(  # noqa: S105 - a type token
+        if other.token == ROLE and all(
             str(other.inputs.get(one)).lower() == str(inputs.get(one)).lower() for one in what
         ):
             # Source: https://learn.microsoft.com/azure/role-based-access-control/troubleshooting
@@ -237,9 +252,10 @@ def _nested(what: str) -> Callable[[State, Record], None]:
     return check
 
 
-# Source of the codes: https://learn.microsoft.com/azure/virtual-network/troubleshoot-nsg, error reference
+# Source of the codes: https://github.com/stackshy/cloudemu/pull/967 (what Azure answers, by its SDK's tests)
 _WHEN_DELETED: Mapping[str, Callable[[State, Record], None]] = MappingProxyType(
     {
+        "network:NatGateway": _used("InUseNatGatewayCannotBeDeleted"),
         "network:NetworkSecurityGroup": _used("InUseNetworkSecurityGroupCannotBeDeleted"),
         "network:PublicIPAddress": _used("PublicIPAddressCannotBeDeleted"),
         "network:RouteTable": _used("InUseRouteTableCannotBeDeleted"),

@@ -285,7 +285,7 @@ class Azure:
     def _alone(self, token: str, identity: str) -> Iterator[None]:
         """Credentials of one identity are written one at a time, or refused.
 
-        Source: https://learn.microsoft.com/entra/workload-id/workload-identity-federation-considerations
+        Source: https://github.com/Azure/bicep-registry-modules/issues/1447
         """
         if token != CREDENTIAL:
             yield
@@ -346,7 +346,9 @@ class Azure:
 
     def _existing(self, token: str, arguments: Document) -> Record:
         identity = kinds.identity(token, arguments, self.account.subscription)
-        record = self.cloud.look().get(identity)
+        state = self.cloud.look()
+        rules.standing(state, identity)
+        record = state.get(identity)
         if record is None:
             raise AzureError(404, "ResourceNotFound", f"The Resource '{identity}' was not found.")
         return record

@@ -6,6 +6,7 @@ written whole or not at all, and one process changes it at a time.
 
 import json
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -71,6 +72,7 @@ class Cloud:
         """Nothing is read or written yet."""
         self._folder = folder
         self._file = folder / FILE
+        self._turn = threading.Lock()  # between threads: waiting for the file's lock means polling
 
     def look(self) -> State:
         """The state as it is now; changes to it are not kept."""
@@ -88,7 +90,7 @@ class Cloud:
     def change(self) -> Iterator[State]:
         """The state to change: kept when the block ends well, and nobody else changes it meanwhile."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with FileLock(self._folder / f".{FILE}.lock"):
+        with self._turn, FileLock(self._folder / f".{FILE}.lock"):
             state = self.look()
             yield state
             self._save(state)

@@ -78,6 +78,17 @@ def test_a_role_is_assigned_once(cloud: Sky) -> None:
     cloud.make(ROLE, roleAssignmentName=f"{GUID}2", **{**role, "principalId": "q"})
 
 
+def test_what_a_role_assignment_is_for_stays(cloud: Sky) -> None:
+    role: dict[str, object] = {
+        "roleAssignmentName": f"{GUID}1",
+        "principalId": "p",
+        "scope": "/subscriptions/s",
+    }
+    assigned = cloud.make(ROLE, roleDefinitionId="/r", **role)
+    refused("RoleAssignmentUpdateNotPermitted", cloud.change, ROLE, assigned, roleDefinitionId="/q", **role)
+    cloud.change(ROLE, assigned, roleDefinitionId="/r", description="why", **role)
+
+
 def test_credentials_of_an_identity_are_written_one_at_a_time(cloud: Sky) -> None:
     cloud.make(IDENTITY)
     codes: list[str] = []
@@ -118,6 +129,7 @@ def test_a_subnet_in_use_stays(cloud: Sky) -> None:
 @pytest.mark.parametrize(
     ("name", "inputs"),
     [
+        ("NatGateway", {"natGatewayName": "x"}),
         ("NetworkSecurityGroup", {"networkSecurityGroupName": "x"}),
         ("RouteTable", {"routeTableName": "x"}),
     ],
@@ -169,9 +181,11 @@ def test_the_name_of_a_deleted_vault_is_taken(cloud: Sky) -> None:
     vault = cloud.make(VAULT)
     cloud.remove(VAULT, vault)
     assert "deleted state" in refused("ConflictError", cloud.make, VAULT)
+    properties = dict(INPUTS[VAULT]["properties"])  # type: ignore[call-overload]  # a mapping
+    cloud.make(VAULT, properties={**properties, "createMode": "recover"})
+    cloud.remove(VAULT, vault)
     purge(cloud.folder, "vault-a")
-    properties = {**dict(INPUTS[VAULT]["properties"]), "enablePurgeProtection": True}  # type: ignore[call-overload]
-    cloud.make(VAULT, properties=properties)
+    cloud.make(VAULT, properties={**properties, "enablePurgeProtection": True})
     refused("BadRequest", cloud.change, VAULT, vault)
     cloud.remove(GROUP, "/subscriptions/s/resourceGroups/rg")
     with pytest.raises(LookupError, match="purge protection"):
