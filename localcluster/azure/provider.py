@@ -275,9 +275,8 @@ def _engine_process() -> str:
         return str(parent)
 
 
-def _end_with_the_engine(ended: threading.Event) -> None:
+def _end_with_the_engine(parent: int, ended: threading.Event) -> None:
     """An engine that was killed cancels nothing; whoever then adopts this process is not it."""
-    parent = os.getppid()
     while not ended.wait(LOOK_UP):
         if os.getppid() != parent:
             os._exit(1)
@@ -289,7 +288,7 @@ def main(arguments: list[str], environ: Mapping[str, str] = os.environ) -> int:
     Returns:
         2 where it was started for no rehearsal.
     """
-    folder = environ.get(FOLDER_VARIABLE)
+    folder, engine = environ.get(FOLDER_VARIABLE), os.getppid()
     if not folder or not arguments:
         print(
             f"{FOLDER_VARIABLE}: not set; this is the stand-in for azure-native and answers only in a "
@@ -304,7 +303,7 @@ def main(arguments: list[str], environ: Mapping[str, str] = os.environ) -> int:
     server.start()
     print(port, flush=True)
     ended = threading.Event()
-    threading.Thread(target=_end_with_the_engine, args=(ended,), daemon=True).start()
+    threading.Thread(target=_end_with_the_engine, args=(engine, ended), daemon=True).start()
     server.wait_for_termination()
     return 0
 
