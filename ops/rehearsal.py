@@ -60,7 +60,7 @@ class Rehearsal:
 
     def said(self) -> tuple[str, ...]:
         """What a person must know: that this is none of Azure, and what stands for what."""
-        stand_ins = "; ".join(f"{one.name}: {one.what}" for one in standins())
+        stand_ins = "; ".join(f"{one.name}: {one.what}" for one in standins(scale=self.scale))
         return (
             f"a rehearsal of {self.environment}: nothing here is Azure, nor Azure's build of Istio",
             SAID[self.scale],

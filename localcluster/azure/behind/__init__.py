@@ -11,7 +11,8 @@ from typing import get_args
 
 from localcluster.azure import state
 from localcluster.azure.backing import Behind, BehindError, Say, Vaults
-from localcluster.azure.behind.clusters import Cloud, Clusters, Scale
+from localcluster.azure.behind.asked import Scale
+from localcluster.azure.behind.clusters import Cloud, Clusters
 from localcluster.azure.behind.standins import StandIn, standins
 from ops.errors import UserError
 

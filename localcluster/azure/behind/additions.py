@@ -2,7 +2,7 @@
 
 from pathlib import Path, PurePosixPath
 
-from localcluster.node.layout import INGRESS_NODE_PORT, KUBERNETES_DIR, NODE_NAME
+from localcluster.node.layout import INGRESS_NODE_PORT, INGRESS_TLS_NODE_PORT, KUBERNETES_DIR, NODE_NAME
 from localcluster.node.services import Addition, Service
 
 # The cluster belongs to the rehearsal alone, and both act on what is everybody's: nodes, pods, Secrets.
@@ -42,5 +42,6 @@ def _addons() -> tuple[str, ...]:
         f"--kubeconfig={KUBECONFIG}",
         f"--node={NODE_NAME}",
         f"--azure={AZURE_FILE}",
-        f"--entrance={INGRESS_NODE_PORT}",
+        f"--http={INGRESS_NODE_PORT}",
+        f"--https={INGRESS_TLS_NODE_PORT}",
     )

@@ -9,6 +9,8 @@ from pydantic.alias_generators import to_camel
 
 from localcluster.azure.backing import BehindError
 
+Scale = Literal["nodes", "pods"]
+
 CLUSTER = re.compile(r"(?i).*/managedClusters/([^/]+)")
 POOL = re.compile(r"(?i)(.*/managedClusters/[^/]+)/agentPools/([^/]+)")
 # What a node takes where nothing is said: Azure CNI overlay, and any other plugin.
@@ -144,7 +146,7 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     identity: str
-    scale: Literal["nodes", "pods"]
+    scale: Scale
     cluster: Cluster
     pools: Mapping[str, Pool] = {}
     revisions: tuple[str, ...] = ()

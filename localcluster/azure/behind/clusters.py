@@ -7,7 +7,6 @@ another was killed, and every step may be done again.
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Literal
 
 from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -17,7 +16,7 @@ from localcluster import images
 from localcluster.azure.backing import BehindError, Inputs, Say
 from localcluster.azure.behind import admission, asked, mesh, pools, standins
 from localcluster.azure.behind.additions import AZURE_FILE, additions
-from localcluster.azure.behind.asked import Pool, Record
+from localcluster.azure.behind.asked import Pool, Record, Scale
 from localcluster.azure.behind.install import Addon
 from localcluster.azure.behind.kubectl import Kubectl
 from localcluster.node import rootfs
@@ -28,7 +27,6 @@ from localcluster.tools.toolbox import Toolbox
 from ops.errors import UserError
 from ops.progress import Progress
 
-Scale = Literal["nodes", "pods"]
 TOOLS = ("node", "rehearsal", *images.TOOLS)
 READY_SECONDS = 60.0
 DRAIN_SECONDS = 60.0
@@ -129,8 +127,11 @@ class Clusters:
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         self._folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(self._folder / ".behind.lock"):
+        path = self._folder / ".behind.lock"
+        with FileLock(path):
             yield
+            if not self._path.exists():
+                path.unlink(missing_ok=True)
 
     def _record(self) -> Record | None:
         try:

@@ -15,7 +15,13 @@ from components.model.istio import (
 )
 from components.model.manifests import Document, Json
 from components.model.versions import ISTIO_HUB, ISTIO_TAG
-from localcluster.node.layout import CNI_BIN_DIR, CNI_CONF_DIR, INGRESS_NODE_PORT, NODE_NAME
+from localcluster.node.layout import (
+    CNI_BIN_DIR,
+    CNI_CONF_DIR,
+    INGRESS_NODE_PORT,
+    INGRESS_TLS_NODE_PORT,
+    NODE_NAME,
+)
 
 GATEWAY = "aks-istio-ingressgateway"
 KINDS = ("external", "internal")
@@ -98,7 +104,7 @@ def selector(kind: str) -> dict[str, Json]:
 
 
 def services(gateways: tuple[str, ...]) -> list[Document]:
-    """The Services of the gateways; the external one has the port that this machine's loopback leads to."""
+    """The Services of the gateways; the external one has the ports that this machine's loopback leads to."""
     return [_service(kind) for kind in gateways]
 
 
@@ -114,7 +120,7 @@ def _service(kind: str) -> Document:
     http: Document = {"name": "http2", "port": 80, "targetPort": 80, "protocol": "TCP"}
     https: Document = {"name": "https", "port": 443, "targetPort": 443, "protocol": "TCP"}
     if kind == "external":
-        http["nodePort"] = INGRESS_NODE_PORT
+        http["nodePort"], https["nodePort"] = INGRESS_NODE_PORT, INGRESS_TLS_NODE_PORT
     status: Document = {"name": "status-port", "port": 15021, "targetPort": 15021, "protocol": "TCP"}
     metadata: Document = {
         "name": f"{GATEWAY}-{kind}",

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from localcluster.azure.behind.asked import Record
+from localcluster.azure.behind.asked import Record, Scale
 from localcluster.azure.behind.pools import Document
 from localcluster.node.layout import KUBERNETES_VERSION
 
@@ -28,24 +28,24 @@ class StandIn(NamedTuple):
     what: str
 
 
-def standins(record: Record | None = None) -> tuple[StandIn, ...]:
-    """What is played, for a person to read; of one cluster, or of any where none is given."""
-    return tuple(_standins(record))
+def standins(record: Record | None = None, *, scale: Scale | None = None) -> tuple[StandIn, ...]:
+    """What is played, for a person to read; of one cluster, or of any at this scale where none is given."""
+    return tuple(_standins(record, record.scale if record else scale))
 
 
-def _standins(record: Record | None) -> Iterator[StandIn]:
+def _standins(record: Record | None, scale: Scale | None) -> Iterator[StandIn]:
     yield StandIn(
         "control plane",
         f"one node on this machine with Kubernetes {KUBERNETES_VERSION.removeprefix('v')}, "
         "whatever version is asked for; it is the whole system pool",
     )
-    if record is None or record.scale == "nodes":
+    if scale in {"nodes", None}:
         yield StandIn(
             "user pools",
             "kwok nodes with the zones, sizes, labels and taints asked for; pods there are said to be ready "
             "and run nothing; a pool that scales by itself has its smallest count",
         )
-    if record is None or record.scale == "pods":
+    if scale in {"pods", None}:
         yield StandIn(
             "user pools, reduced scale",
             "labels on the one real node, without taints: pods run, with stand-ins for their images and "

@@ -54,9 +54,9 @@ type hands struct {
 	cloud  *cloud
 	look   *lister
 	disks  string
-	// entrance is the node port that requests from the machine around the node come in by.
-	entrance int32
-	said     complaints
+	// entrances are the node ports that requests from the machine around the node come in by, for each port.
+	entrances map[int32]int32
+	said      complaints
 }
 
 // round brings everything a step further. What cannot be done now is tried in the next one.
@@ -81,11 +81,11 @@ func (hands *hands) addresses(ctx context.Context, note noting) {
 	services, err := hands.look.services.List(labels.Everything())
 	note("services", err)
 	taken := map[string]bool{}
-	entered := false
+	entered := map[int32]bool{}
 	for _, service := range services {
-		entered = entered || slices.ContainsFunc(service.Spec.Ports, func(port corev1.ServicePort) bool {
-			return port.NodePort == hands.entrance
-		})
+		for _, port := range service.Spec.Ports {
+			entered[port.NodePort] = true
+		}
 		for _, ingress := range service.Status.LoadBalancer.Ingress {
 			taken[ingress.IP] = true
 		}
@@ -95,10 +95,8 @@ func (hands *hands) addresses(ctx context.Context, note noting) {
 			continue
 		}
 		what := "service " + service.Namespace + "/" + service.Name
-		if !entered && service.Annotations[lbInternal] != "true" {
-			here, err := hands.enter(ctx, service)
-			note(what, err)
-			entered = here
+		if service.Annotations[lbInternal] != "true" {
+			note(what, hands.enter(ctx, service, entered))
 		}
 		address, err := hands.address(service, taken)
 		note(what, err)
@@ -114,18 +112,22 @@ func (hands *hands) addresses(ctx context.Context, note noting) {
 	}
 }
 
-// enter gives a Service's port for plain HTTP the node port that the machine around the node leads to.
-func (hands *hands) enter(ctx context.Context, service *corev1.Service) (bool, error) {
+// enter gives a Service's ports the node ports that the machine around the node leads to, where nobody has them.
+func (hands *hands) enter(ctx context.Context, service *corev1.Service, entered map[int32]bool) error {
 	for number, port := range service.Spec.Ports {
-		if port.Port != 80 || port.Protocol != corev1.ProtocolTCP {
+		wanted, known := hands.entrances[port.Port]
+		if !known || entered[wanted] || port.Protocol != corev1.ProtocolTCP {
 			continue
 		}
-		patch := fmt.Sprintf(`[{"op":"add","path":"/spec/ports/%d/nodePort","value":%d}]`, number, hands.entrance)
+		patch := fmt.Sprintf(`[{"op":"add","path":"/spec/ports/%d/nodePort","value":%d}]`, number, wanted)
 		_, err := hands.client.CoreV1().Services(service.Namespace).Patch(
 			ctx, service.Name, types.JSONPatchType, []byte(patch), metav1.PatchOptions{})
-		return err == nil, err
+		if err != nil {
+			return err
+		}
+		entered[wanted] = true
 	}
-	return false, nil
+	return nil
 }
 
 // address is the one a Service asks for, else the one it has, else a free one.

@@ -40,7 +40,8 @@ type settings struct {
 	azure      string
 	kubelet    string
 	disks      string
-	entrance   int
+	http       int
+	https      int
 }
 
 func main() {
@@ -51,7 +52,8 @@ func main() {
 	flag.StringVar(&asked.azure, "azure", "/run/azure.json", "the file of the vaults' values and the public addresses")
 	flag.StringVar(&asked.kubelet, "kubelet", "/var/lib/kubelet", "the kubelet's folder")
 	flag.StringVar(&asked.disks, "disks", "/var/lib/volumes/azure", "where the folders are that stand for disks")
-	flag.IntVar(&asked.entrance, "entrance", 0, "the node port of the first load balancer's plain HTTP")
+	flag.IntVar(&asked.http, "http", 0, "the node port of port 80 of the first load balancer that has it")
+	flag.IntVar(&asked.https, "https", 0, "the same for port 443")
 	flag.Parse()
 	if err := run(context.Background(), asked); err != nil {
 		log.Fatal(err)
@@ -95,7 +97,10 @@ func run(ctx context.Context, asked settings) error {
 	factory.Start(ctx.Done())
 	factory.WaitForCacheSync(ctx.Done())
 
-	hands := &hands{client: client, loose: loose, cloud: cloud, look: look, disks: asked.disks, entrance: int32(asked.entrance)}
+	entrances := map[int32]int32{80: int32(asked.http), 443: int32(asked.https)}
+	hands := &hands{
+		client: client, loose: loose, cloud: cloud, look: look, disks: asked.disks, entrances: entrances,
+	}
 	log.Printf("playing what AKS brings to node %s", asked.node)
 	ticks := time.NewTicker(looking)
 	for {
