@@ -13,7 +13,7 @@ from localcluster.azure import state
 from localcluster.azure.backing import Behind, BehindError, Say, Vaults
 from localcluster.azure.behind.asked import Scale
 from localcluster.azure.behind.clusters import Cloud, Clusters
-from localcluster.azure.behind.standins import StandIn, standins
+from localcluster.azure.behind.played import StandIn, standins
 from ops.errors import UserError
 
 SCALE_VARIABLE = "PITSTOP_REHEARSAL_SCALE"

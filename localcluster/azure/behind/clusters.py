@@ -14,7 +14,7 @@ from rich.console import Console
 
 from localcluster import images
 from localcluster.azure.backing import BehindError, Inputs, Say
-from localcluster.azure.behind import admission, asked, mesh, pools, standins
+from localcluster.azure.behind import admission, asked, mesh, played, pools
 from localcluster.azure.behind.additions import AZURE_FILE, additions
 from localcluster.azure.behind.asked import Pool, Record, Scale
 from localcluster.azure.behind.install import Addon
@@ -68,8 +68,8 @@ class Clusters:
             )
             self._remember(record)
             tools, kubectl = self._running()
-            kubectl.apply([*standins.wanted(record), *admission.policies(record)])
-            kubectl.delete(standins.unwanted(record))
+            kubectl.apply([*played.wanted(record), *admission.policies(record)])
+            kubectl.delete(played.unwanted(record))
             self._have_nodes(record, kubectl)
             self._have_mesh(record, tools, kubectl)
 
@@ -113,9 +113,9 @@ class Clusters:
             with self._alone(), _plainly():
                 self._tell()
 
-    def standins(self) -> tuple[standins.StandIn, ...]:
+    def standins(self) -> tuple[played.StandIn, ...]:
         """What is played for the cluster that is there, for a person to read."""
-        return standins.standins(self._record())
+        return played.standins(self._record())
 
     @property
     def _path(self) -> Path:

@@ -8,8 +8,8 @@ from pathlib import Path
 import yaml
 
 from localcluster.azure.backing import BehindError
+from localcluster.azure.behind.played import FIELD_MANAGER
 from localcluster.azure.behind.pools import Document
-from localcluster.azure.behind.standins import FIELD_MANAGER
 
 CALL_SECONDS = 60.0
 APPLY = ("apply", "--server-side", "--force-conflicts", "--validate=false")
