@@ -4,7 +4,7 @@ As with Kubernetes, resources are registered by type token (decision 9): of the 
 seconds to import, only the version is read.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib.metadata import version
@@ -66,7 +66,7 @@ def register_azure(
             f"{PACKAGE}:{one.token}", one.key, inputs, _options(one, parts[one.part], made)
         )
         made[one.key] = resource
-        found |= {place: _output(resource, place) for place in places}
+        found |= {place: _output(resource, place, one.plain) for place in places}
     for part in parts.values():
         part.register_outputs({})
     return Azure(provider, made, {place: value for place, value in found.items() if place.kind == "azure"})
@@ -142,12 +142,14 @@ def _later(places: Iterable[Place]) -> dict[str, object]:
     return {place.path[0]: None for place in places if place.path[0] != "id"}
 
 
-def _output(resource: pulumi.CustomResource, place: Place) -> pulumi.Output[object]:
+def _output(
+    resource: pulumi.CustomResource, place: Place, plain: Sequence[str] = ()
+) -> pulumi.Output[object]:
     head, *below = place.path
     found: pulumi.Output[object] = resource.id if head == "id" else resource.__dict__[head]
     for step in below:
         found = found.apply(partial(_below, step))
-    return found
+    return pulumi.Output.unsecret(found) if ".".join(place.path) in plain else found
 
 
 def _below(step: str, value: Mapping[str, object]) -> object:

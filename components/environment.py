@@ -9,6 +9,7 @@ from components.mesh import Mesh
 from components.model.plan import Plan
 from components.registering import Ground, Known, child, register
 from components.routing import Entry, Routing
+from components.secrets import Keeper
 from components.workloads import workloads
 
 
@@ -22,6 +23,10 @@ def register_environment(plan: Plan, known: Known, charts: Path, cluster: Cluste
     wide = mesh.ready if mesh else ()
     access = Access("access", plan=plan, ground=Ground(namespace, (namespace, *wide)), opts=opts)
     ground = Ground(namespace, (namespace, *wide, *access.ready, *cluster.before_pods))
+    known = {**known, **cluster.known}
+    if plan.keeper:
+        kept = Keeper("secrets", plan=plan.keeper, known=known, ground=ground, opts=opts)
+        ground = ground.after(kept.ready)
     ready = workloads(plan, known, ground, opts)
     routes = {
         way.service: Routing(way.service, plan=way, ground=ground, pods=ready[way.service], opts=opts)

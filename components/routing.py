@@ -6,6 +6,7 @@ import pulumi
 
 from components.model.plan import EntryPlan, RoutePlan
 from components.registering import Ground, Known, child, register, register_secret
+from components.secrets import Keeper
 
 
 class Routing(pulumi.ComponentResource):
@@ -44,6 +45,9 @@ class Entry(pulumi.ComponentResource):
         before = (
             [register_secret(plan.certificate, known, child(self, *ground.ready))] if plan.certificate else []
         )
+        if plan.keeper:
+            keeper = Keeper(name, plan=plan.keeper, known=known, ground=ground, opts=child(self))
+            before = [*before, *keeper.ready]
         gateway = register(plan.gateway, child(self, *ground.ready, *before))
         register(plan.route, child(self, gateway, *ground.ready, *pods))
         self.register_outputs({})

@@ -62,7 +62,8 @@ class Database(pulumi.ComponentResource):
         super().__init__("pitstop:workloads:Database", name, None, opts)
         own = child(self, ground.namespace)
         before = [register(plan.account, own), register(plan.script, own)]
-        before.append(register_secret(plan.secret, known, own))
+        if plan.secret:
+            before.append(register_secret(plan.secret, known, own))
         self.ready = (register(plan.job, child(self, *before, *ground.ready), known),)
         self.register_outputs({})
 

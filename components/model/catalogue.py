@@ -41,6 +41,7 @@ class Secret(StrEnum):
 
 # What is no password: a certificate and its key, which belong together.
 CERTIFICATE = frozenset({Secret.TLS_CERTIFICATE, Secret.TLS_KEY})
+PASSWORDS = tuple(str(name) for name in Secret if name not in CERTIFICATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,6 +377,16 @@ def service_name(value: str) -> str:
 
 
 ServiceName = Annotated[str, AfterValidator(service_name)]
+
+
+def password_name(value: str) -> str:
+    """A secret value that is a password."""
+    if value not in PASSWORDS:
+        raise invalid(f"unknown secret value; {suggest(value, PASSWORDS)}")
+    return value
+
+
+PasswordName = Annotated[str, AfterValidator(password_name)]
 
 
 def callers_of(name: str) -> tuple[tuple[str, Port], ...]:

@@ -20,6 +20,7 @@ from components.model.manifests import (
     service_account,
 )
 from components.model.naming import DATABASE_INIT
+from components.model.secrets import in_vault
 from components.model.settings import Settings
 from components.model.sql import SqlServer, server
 from components.model.types import first_version
@@ -36,7 +37,7 @@ class DatabasePlan:
 
     account: Manifest
     script: Manifest
-    secret: SecretTemplate
+    secret: SecretTemplate | None  # None: made from the vault
     job: Manifest
 
     def objects(self) -> tuple[Manifest, ...]:
@@ -46,22 +47,35 @@ class DatabasePlan:
 
 def database_plan(settings: Settings) -> DatabasePlan | None:
     """What prepares SQL Server for the services of an environment; None where none has a database."""
-    clients = [CATALOGUE[name] for name in sorted(settings.services) if CATALOGUE[name].login is not None]
-    there = server(settings)
-    if not clients or (there.inside and SQL.service not in settings.services):
+    secret = secret_of(settings)
+    if secret is None:
         return None
-    here, scripts = settings.namespace, azure_scripts(clients) if there.azure else {"": script(clients)}
-    values = sorted({str(Secret.SQL), *(str(one.login.secret) for one in clients if one.login)})
-    secret = SecretTemplate(
-        DATABASE_INIT, DATABASE_INIT, here, labels(DATABASE_INIT), dict(zip(values, values, strict=True))
-    )
+    clients, there, here = _clients(settings), server(settings), settings.namespace
+    scripts = azure_scripts(clients) if there.azure else {"": script(clients)}
     files = {_file(database): text for database, text in scripts.items()}
     return DatabasePlan(
         service_account(DATABASE_INIT, here),
         config_map(DATABASE_INIT, here, files, DATABASE_INIT),
-        secret,
+        None if in_vault(settings) else secret,
         _job(settings, scripts, secret),
     )
+
+
+def secret_of(settings: Settings) -> SecretTemplate | None:
+    """The Secret with what the job knows: the administrator's password, and that of every login.
+
+    None where there is nothing to prepare: no service has a database, or the environment no server.
+    """
+    clients = _clients(settings)
+    if not clients or (server(settings).inside and SQL.service not in settings.services):
+        return None
+    values = sorted({str(Secret.SQL), *(str(one.login.secret) for one in clients if one.login)})
+    holds = dict(zip(values, values, strict=True))
+    return SecretTemplate(DATABASE_INIT, DATABASE_INIT, settings.namespace, labels(DATABASE_INIT), holds)
+
+
+def _clients(settings: Settings) -> list[Service]:
+    return [CATALOGUE[name] for name in sorted(settings.services) if CATALOGUE[name].login is not None]
 
 
 def _file(database: str) -> str:
@@ -142,7 +156,7 @@ def _job(settings: Settings, scripts: Mapping[str, str], secret: SecretTemplate)
         "metadata": {
             "labels": {**labels(DATABASE_INIT), naming.IDENTITY_LABEL: DATABASE_INIT},
             # A job's pods cannot be changed: with another password it is made anew, and sets it.
-            "annotations": pods.secret_versions(secret),
+            "annotations": pods.secret_versions(secret, settings),
         },
         "spec": {
             "serviceAccountName": DATABASE_INIT,

@@ -50,8 +50,13 @@ class MeshPlan:
         return (*self.namespaces, *self.config, self.mtls)
 
 
-def mesh_plan(mesh: HelmMesh, owner: str, images: str) -> MeshPlan:
-    """Istio with sidecars set up by its CNI plugin, so that no pod of ours needs extra rights."""
+def mesh_plan(
+    mesh: HelmMesh, owner: str, images: str, annotations: Mapping[str, str] | None = None
+) -> MeshPlan:
+    """Istio with sidecars set up by its CNI plugin, so that no pod of ours needs extra rights.
+
+    `annotations` are what the cluster reads on the gateway's Service.
+    """
     owned = {naming.OWNER_LABEL: owner}
     default: Document = {"defaultRevision": mesh.live or "default"}
     planes = tuple(_control_planes(mesh, images))
@@ -69,7 +74,7 @@ def mesh_plan(mesh: HelmMesh, owner: str, images: str) -> MeshPlan:
                 GATEWAY_RELEASE,
                 "gateway",
                 GATEWAY_NAMESPACE,
-                _gateway(mesh),
+                _gateway(mesh, annotations or {}),
                 (*(plane.name for plane in planes), "istio-cni"),
             ),
         ),
@@ -161,14 +166,14 @@ def _istiod(mesh: HelmMesh, images: str) -> Document:
     return values | {"global": common}
 
 
-def _gateway(mesh: HelmMesh) -> Document:
+def _gateway(mesh: HelmMesh, annotations: Mapping[str, str]) -> Document:
     values: Document = {
         "imagePullPolicy": "IfNotPresent",
         "securityContext": {
             "seccompProfile": RUNTIME_DEFAULT,
             "sysctls": [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}],
         },
-        "service": _gateway_service(mesh.gateway),
+        "service": _gateway_service(mesh.gateway, annotations),
     }
     if mesh.live:
         values["revision"] = mesh.live
@@ -178,7 +183,7 @@ def _gateway(mesh: HelmMesh) -> Document:
     return values
 
 
-def _gateway_service(exposed: IngressGateway) -> Document:
+def _gateway_service(exposed: IngressGateway, annotations: Mapping[str, str]) -> Document:
     http: Document = {"name": "http2", "port": 80, "protocol": "TCP", "targetPort": 80}
     https: Document = {"name": "https", "port": 443, "protocol": "TCP", "targetPort": 443}
     if exposed.node_port is not None:
@@ -186,4 +191,5 @@ def _gateway_service(exposed: IngressGateway) -> Document:
     if exposed.tls_node_port is not None:
         https["nodePort"] = exposed.tls_node_port
     status: Document = {"name": "status-port", "port": 15021, "protocol": "TCP", "targetPort": 15021}
-    return {"type": exposed.service, "ports": [status, http, https]}
+    found: Document = {"type": exposed.service, "ports": [status, http, https]}
+    return found | ({"annotations": dict(annotations)} if annotations else {})

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from components.model import istio, naming
+from components.model.azure.address import gateway_annotations
 from components.model.istio import MeshPlan
 from components.model.manifests import Json
 from components.model.settings import AddonMesh, ExistingMesh, HelmMesh, NoMesh, Settings
@@ -45,7 +46,7 @@ def mesh_plan(settings: Settings, owner: str) -> MeshPlan | None:
     """What this stack itself installs for the whole cluster; None where that is someone else's."""
     match settings.mesh:
         case HelmMesh() as mesh:
-            return istio.mesh_plan(mesh, owner, settings.images)
+            return istio.mesh_plan(mesh, owner, settings.images, gateway_annotations(settings))
         case AddonMesh() as mesh:
             return istio.addon_plan(mesh)
         case _:

@@ -3,15 +3,17 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from components.model import access, database, joining, manifests, naming, pods, routes, scaling, sql
+from components.model import access, database, joining, keeper, manifests, naming, pods, routes, scaling, sql
 from components.model.access import AccessPlan
 from components.model.azure.plan import AzurePlan, azure_plan
 from components.model.catalogue import CATALOGUE, Kind, Need, Secret, Service
 from components.model.database import DatabasePlan
 from components.model.istio import MeshPlan
 from components.model.joining import Joining
+from components.model.keeper import KeeperPlan
 from components.model.manifests import Document, Manifest, SecretTemplate
 from components.model.outputs import Place, places
+from components.model.secrets import in_vault
 from components.model.settings import ConfiguredTls, NoMesh, ServiceSettings, Settings
 from components.model.traffic import BlueGreen
 from components.model.types import first_version
@@ -55,6 +57,7 @@ class EntryPlan:
     service: str
     hosts: tuple[str, ...]
     certificate: SecretTemplate | None
+    keeper: KeeperPlan | None  # of a certificate from a vault
     gateway: Manifest
     route: Manifest
 
@@ -69,6 +72,7 @@ class Plan:
     mesh: MeshPlan | None  # what of it is this stack's own
     joined: Joining | None
     access: AccessPlan
+    keeper: KeeperPlan | None  # None: the Secrets are registered
     database: DatabasePlan | None
     workloads: tuple[WorkloadPlan, ...]
     routes: tuple[RoutePlan, ...]
@@ -112,8 +116,13 @@ class Plan:
             if load.service.volume
         }
 
+    def keepers(self) -> tuple[KeeperPlan, ...]:
+        """What has Secrets made from a vault."""
+        found = (self.keeper, *(entry.keeper for entry in self.entries))
+        return tuple(one for one in found if one)
+
     def secrets(self) -> Iterator[SecretTemplate]:
-        """Every Secret, in the order they can be applied."""
+        """Every Secret that is registered, in the order they can be applied."""
         found = [load.secret for load in self.workloads]
         found += [entry.certificate for entry in self.entries]
         if self.database:
@@ -144,6 +153,8 @@ class Plan:
         if self.mtls:
             yield self.mtls
         yield from self.access.objects()
+        for kept in self.keepers():
+            yield from kept.objects()
         for workload in self.workloads:
             yield from workload.objects()
         if self.database:
@@ -180,6 +191,7 @@ def build(settings: Settings, owner: str) -> Plan:
         mesh=joining.mesh_plan(settings, owner),
         joined=joined,
         access=access.access_plan(settings),
+        keeper=keeper.environment_keeper(settings),
         database=prepared,
         workloads=tuple(_workload(service, settings, prepared) for service in _in_order(running)),
         routes=tuple(_route(service, settings) for service in routed),
@@ -200,7 +212,7 @@ def _workload(service: Service, settings: Settings, prepared: DatabasePlan | Non
     return WorkloadPlan(
         service=service,
         account=manifests.service_account(service.name, here),
-        secret=pods.secret(service, settings),
+        secret=None if in_vault(settings) else pods.secret(service, settings),
         address=_address(service, settings) if service.ports else None,
         files=pods.files(service, settings),
         claims=pods.claims(service, versions, settings),
@@ -260,6 +272,7 @@ def _entry(service: Service, settings: Settings, mesh: Joining) -> EntryPlan:
         service.name,
         ingress.hosts,
         _certificate(service, here, beside) if isinstance(ingress.tls, ConfiguredTls) else None,
+        keeper.gateway_keeper(settings),
         routes.gateway(service, ingress, mesh.gateway, here),
         routes.entry_route(service, own, ingress.hosts, here),
     )

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from components.model import joining, naming, outputs
+from components.model import joining, naming, secrets
 from components.model.catalogue import BROKER, BROKER_USER, MAIL, Kind, Secret, Service, Size
 from components.model.manifests import Document, Json, Manifest, SecretTemplate, config_map, digest, labels
 from components.model.settings import (
@@ -141,10 +141,10 @@ def _connections(service: Service, one: Running) -> dict[str, str]:
     }
 
 
-def secret_versions(template: SecretTemplate | None) -> Document:
+def secret_versions(template: SecretTemplate | None, settings: Settings) -> Document:
     """Annotations that change with the values of a Secret, which pods read only when they start."""
     names = template.values_needed() if template else ()
-    return {f"{naming.VERSION_ANNOTATION}{name}": outputs.version(name) for name in names}
+    return {f"{naming.VERSION_ANNOTATION}{name}": secrets.version(settings, name) for name in names}
 
 
 def from_secret(variable: str, secret_name: str, key: str) -> Document:
@@ -236,7 +236,7 @@ def _annotations(service: Service, settings: Settings) -> Document:
         found["pitstop.dev/revision"] = mesh.revision
     if service.config:  # a change of its files starts the pods anew
         found["pitstop.dev/config"] = digest(*service.config.values())
-    return found | secret_versions(secret(service, settings))
+    return found | secret_versions(secret(service, settings), settings)
 
 
 def proxy_annotations(namespace_name: str) -> dict[str, str]:
@@ -263,17 +263,23 @@ def _pod(service: Service, one: Running, settings: Settings) -> Document:
     if BROKER in service.needs:
         pod["initContainers"] = [_await_broker(settings)]
     if one.own.fewest > 1:
-        labels_of_pods: Document = {"app": service.name, "version": naming.version_label(one.version)}
-        pod["topologySpreadConstraints"] = [
-            {
-                "maxSkew": 1,
-                "topologyKey": key,
-                "whenUnsatisfiable": "ScheduleAnyway",
-                "labelSelector": {"matchLabels": labels_of_pods},
-            }
-            for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
-        ]
+        pod["topologySpreadConstraints"] = spread(
+            {"app": service.name, "version": naming.version_label(one.version)}
+        )
     return pod
+
+
+def spread(labels_of_pods: Mapping[str, str]) -> list[Json]:
+    """Pods with these labels in as many zones, and on as many nodes, as there are."""
+    return [
+        {
+            "maxSkew": 1,
+            "topologyKey": key,
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": {"matchLabels": dict(labels_of_pods)},
+        }
+        for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
+    ]
 
 
 def security(privileged_ports: bool = False) -> Document:

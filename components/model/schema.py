@@ -14,7 +14,15 @@ from pydantic_core import core_schema
 from components.model import settings, traffic
 from components.model.azure import settings as azure
 from components.model.azure import words
-from components.model.catalogue import CATALOGUE, Kind, Secret, Service, service_name
+from components.model.catalogue import (
+    CATALOGUE,
+    PASSWORDS,
+    Kind,
+    Secret,
+    Service,
+    password_name,
+    service_name,
+)
 from components.model.explain import PROJECT
 from components.model.manifests import Document
 from components.model.types import IMAGE_WORDS, Cpu, Matching, image_source, regular_expression
@@ -48,6 +56,7 @@ FIELDS: Mapping[type[BaseModel], Mapping[str, str]] = {
         "mesh": "Whose Istio: installed by this stack (helm), there already (existing), or none.",
         "pins": "The digest each image's tag stands for; make pin writes it.",
         "images": "Where images come from: standin, upstream, own (azure.registry), or another registry.",
+        "secrets": "Where secret values come from: configuration, or the environment's key vault.",
         "egress": "What services may call outside of the mesh; everything else outside is refused.",
         "services": "The services of this environment; what one needs to start must be there too.",
     },
@@ -93,6 +102,14 @@ FIELDS: Mapping[type[BaseModel], Mapping[str, str]] = {
     },
     settings.ConfiguredTls: {
         "redirect": "Whether requests over plain HTTP are sent on to HTTPS; otherwise nothing answers them."
+    },
+    settings.VaultTls: {
+        "certificate": "The certificate's name in the vault.",
+        "redirect": "Whether requests over plain HTTP are sent on to HTTPS; otherwise nothing answers them.",
+    },
+    settings.VaultSecrets: {
+        "values": "Who puts the values into the vault: this program, from configuration, or somebody else.",
+        "versions": "For values of somebody else's, the version in use; another one starts pods anew.",
     },
     settings.Ingress: {
         "hosts": "The names the webapp answers to; * for every name.",
@@ -321,6 +338,8 @@ def _form(check: object) -> JsonSchemaValue:
     """What a check on a text asks for, as JSON Schema has it."""
     if check is service_name:
         return {"enum": list(CATALOGUE)}
+    if check is password_name:
+        return {"enum": list(PASSWORDS)}
     if check is image_source:
         return {"anyOf": [{"enum": [*IMAGE_WORDS]}, {"type": "string", "pattern": "[.:/]"}]}
     if check is regular_expression:

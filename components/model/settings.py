@@ -6,7 +6,8 @@ from pydantic import Field, field_validator, model_validator
 
 from components.model.azure.names import APP, registry_host
 from components.model.azure.settings import AksCluster, AzureSettings, Database, InClusterDatabase
-from components.model.catalogue import CATALOGUE, Kind, ServiceName
+from components.model.azure.types import VaultObject, VaultVersion
+from components.model.catalogue import CATALOGUE, Kind, PasswordName, ServiceName
 from components.model.traffic import BlueGreen, TrafficPolicy, WeightedSplit, WorkerRelease
 from components.model.types import (
     AddonRevision,
@@ -210,7 +211,42 @@ class ConfiguredTls(Model):
     redirect: bool = True
 
 
-Tls = Annotated[SecretTls | ConfiguredTls, Field(discriminator="kind")]
+class VaultTls(Model):
+    """A certificate of the environment's key vault, where it is renewed; the gateway follows."""
+
+    kind: Literal["vault"]
+    certificate: VaultObject
+    redirect: bool = True
+
+
+Tls = Annotated[SecretTls | ConfiguredTls | VaultTls, Field(discriminator="kind")]
+
+
+class ConfigurationSecrets(Model):
+    """Secret values come from encrypted configuration; a local environment makes what is missing."""
+
+    kind: Literal["configuration"]
+
+
+class VaultSecrets(Model):
+    """Secret values lie in the environment's key vault, and pods get them from there.
+
+    `configuration`: the program puts them there, from encrypted configuration. `external`: somebody else
+    does, under the same names, and `versions` says which version of each is in use.
+    """
+
+    kind: Literal["vault"]
+    values: Literal["configuration", "external"] = "configuration"
+    versions: dict[PasswordName, VaultVersion] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _versions_of_others(self) -> Self:
+        if self.versions and self.values == "configuration":
+            raise invalid("belongs to values: external; remove the key", "versions")
+        return self
+
+
+SecretSource = Annotated[ConfigurationSecrets | VaultSecrets, Field(discriminator="kind")]
 
 
 class Ingress(Model):
@@ -433,6 +469,7 @@ class Settings(Model):
     mesh: Mesh
     images: ImageSource = "standin"
     pins: dict[ImageReference, ImageDigest] = Field(default_factory=dict)
+    secrets: SecretSource = ConfigurationSecrets(kind="configuration")
     ingress: Ingress = Ingress()
     egress: Annotated[tuple[EgressHost, ...], Field(strict=False)] = ()
     storage: Storage = Storage()

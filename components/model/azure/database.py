@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from components.model.azure import names, network
+from components.model.azure.network import PrivateService
 from components.model.azure.resources import AzureResource, placed, tags
 from components.model.azure.settings import AksCluster, AzureSettings, AzureSqlDatabase
 from components.model.catalogue import CATALOGUE, Secret
@@ -25,7 +26,9 @@ def resources(settings: Settings, cluster: AksCluster, azure: AzureSettings) -> 
     )
     for name in databases:
         yield _database(azure, azure.database, name)
-    yield from _endpoint(azure)
+    yield from network.private_endpoint(
+        azure, PART, "sql", PrivateService(server_id(azure), "sqlServer", ZONE)
+    )
 
 
 def server_id(azure: AzureSettings) -> str:
@@ -78,25 +81,3 @@ def _sku(name: str) -> Document:
         return {"name": name, "tier": "Basic" if name == "Basic" else "Standard"}
     family, _, capacity = name.rpartition("_")
     return {"name": family, "tier": "GeneralPurpose", "family": "Gen5", "capacity": int(capacity)}
-
-
-def _endpoint(azure: AzureSettings) -> Iterator[AzureResource]:
-    """An address of the server in the network, under the name clients use."""
-    name = names.physical("privateEndpoint", azure, "sql")
-    connection: Json = {"name": "sql", "groupIds": ["sqlServer"], "privateLinkServiceId": server_id(azure)}
-    endpoint: Document = {
-        **placed(azure),
-        "privateEndpointName": name,
-        "subnet": {"id": network.subnet_id(azure, "endpoints")},
-        "privateLinkServiceConnections": [connection],
-    }
-    yield AzureResource("sql-endpoint", "network:PrivateEndpoint", PART, endpoint, ("endpoints", "sql"))
-    yield from network.private_zone(azure, PART, "sql", ZONE)
-    group: Document = {
-        "resourceGroupName": names.physical("group", azure),
-        "privateEndpointName": name,
-        "privateDnsZoneGroupName": "default",
-        "privateDnsZoneConfigs": [{"name": "sql", "privateDnsZoneId": network.zone_id(azure, ZONE)}],
-    }
-    after = ("sql-endpoint", "sql-zone")
-    yield AzureResource("sql-zone-group", "network:PrivateDnsZoneGroup", PART, group, after)

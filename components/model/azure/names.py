@@ -34,6 +34,7 @@ FORMS = {
     "network": Form("vnet-{app}-{name}", _DASHED, 64),
     "routes": Form("rt-{app}-{name}", _DASHED, 80),
     "outbound": Form("ng-{app}-{name}", _DASHED, 80),
+    "gatewayAddress": Form("pip-{app}-{name}-gateway", _DASHED, 80),
     "address": Form("pip-{app}-{name}", _DASHED, 80),
     "identity": Form("id-{app}-{name}-{part}", _DASHED, 128),
     "cluster": Form("aks-{app}-{name}", _DASHED, 63),

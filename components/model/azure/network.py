@@ -1,10 +1,11 @@
 """The resource group, the virtual network with its subnets, and the way out."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from components.model.azure import names
 from components.model.azure.resources import AzureResource, placed, tags
-from components.model.azure.settings import AzureSettings, NatOutbound, RoutedOutbound
+from components.model.azure.settings import AzureSettings, NatOutbound, PublicVault, RoutedOutbound
 from components.model.manifests import Document, Json
 
 PART = "network"
@@ -39,6 +40,8 @@ def resources(azure: AzureSettings) -> Iterator[AzureResource]:
     if isinstance(out, NatOutbound):
         nodes["natGateway"] = {"id": _id(azure, "natGateways", "outbound")}
         before.append("outbound")
+    if azure.vault and isinstance(azure.vault.network, PublicVault):
+        nodes["serviceEndpoints"] = [{"service": "Microsoft.KeyVault"}]
     if isinstance(out, RoutedOutbound):
         nodes["routeTable"] = {"id": _id(azure, "routeTables", "routes")}
         before.append("routes")
@@ -114,6 +117,39 @@ def _outbound(azure: AzureSettings) -> Iterator[AzureResource]:
 def route_table_id(azure: AzureSettings) -> str:
     """The id of the table that leads everything to the firewall."""
     return _id(azure, "routeTables", "routes")
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateService:
+    """What gets an address in the network: its id, which part of it, and the zone of its names."""
+
+    id: str
+    group: str
+    zone: str
+
+
+def private_endpoint(
+    azure: AzureSettings, part: str, key: str, service: PrivateService
+) -> Iterator[AzureResource]:
+    """An address in the network for what has this key, under the name clients use."""
+    name = names.physical("privateEndpoint", azure, key)
+    connection: Json = {"name": key, "groupIds": [service.group], "privateLinkServiceId": service.id}
+    endpoint: Document = {
+        **placed(azure),
+        "privateEndpointName": name,
+        "subnet": {"id": subnet_id(azure, "endpoints")},
+        "privateLinkServiceConnections": [connection],
+    }
+    yield AzureResource(f"{key}-endpoint", "network:PrivateEndpoint", part, endpoint, ("endpoints", key))
+    yield from private_zone(azure, part, key, service.zone)
+    group: Document = {
+        "resourceGroupName": names.physical("group", azure),
+        "privateEndpointName": name,
+        "privateDnsZoneGroupName": "default",
+        "privateDnsZoneConfigs": [{"name": key, "privateDnsZoneId": zone_id(azure, service.zone)}],
+    }
+    after = (f"{key}-endpoint", f"{key}-zone")
+    yield AzureResource(f"{key}-zone-group", "network:PrivateDnsZoneGroup", part, group, after)
 
 
 def zone_id(azure: AzureSettings, zone: str) -> str:

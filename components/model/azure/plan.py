@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from components.model import istio
 from components.model.azure import (
+    address,
     builds,
     cluster,
     database,
@@ -65,7 +66,7 @@ def azure_plan(settings: Settings) -> AzurePlan | None:
         cluster_id=names.cluster_id(azure),
         cluster_key=cluster.KEY,
         before_objects=_keys(made, "ManagedCluster", *_PEOPLE),
-        before_mesh=_keys(made, "AgentPool"),
+        before_mesh=_keys(made, "AgentPool", *_GATEWAY),
         before_pods=_keys(made, "AgentPool", *_PODS),
     )
 
@@ -81,13 +82,24 @@ def _resources(settings: Settings, own: AksCluster, azure: AzureSettings) -> Ite
     yield from database.resources(settings, own, azure)
     yield from cluster.resources(own, azure, mesh_profile(settings), monitoring.logs_id(azure))
     yield from identity.people(own, azure)
+    yield from vault.after_cluster(settings)
+    yield from address.resources(settings)
     yield from monitoring.after_cluster(own, azure)
 
 
 # The kinds, or the keys, that others wait for: who asks must have been let in, images must be there and the
 # nodes allowed to pull them, and databases under the name that pods look for.
 _PEOPLE = ("role-admin-",)
-_PODS = ("TaskRun", "role-kubelet-on-registry", "Database", "sql-zone-group", "sql-zone-link")
+_PODS = (
+    "TaskRun",
+    "role-kubelet-on-registry",
+    "Database",
+    "sql-zone-group",
+    "sql-zone-link",
+    "vault",
+    "role-vault",
+)
+_GATEWAY = ("gateway-address", "role-control-plane-on-addresses")
 
 
 def _keys(made: tuple[AzureResource, ...], *of: str) -> tuple[str, ...]:

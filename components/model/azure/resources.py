@@ -25,6 +25,7 @@ class AzureResource:
     retain: bool = False  # stays when the stack goes
     ignore: tuple[str, ...] = ()  # properties Azure changes by itself, e.g. an autoscaled count
     secret_outputs: tuple[str, ...] = ()
+    plain: tuple[str, ...] = ()  # outputs that tell nothing, though they lie in something secret
 
 
 def placed(azure: AzureSettings) -> Document:

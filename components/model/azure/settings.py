@@ -31,6 +31,7 @@ from components.model.azure.types import (
     Range,
     ResourceGroupName,
     ShortName,
+    SoftDeleteDays,
     SomeNodes,
     Surge,
     TagName,
@@ -482,6 +483,34 @@ class ExternalDatabase(Model):
 Database = Annotated[InClusterDatabase | AzureSqlDatabase | ExternalDatabase, Field(discriminator="kind")]
 
 
+class PrivateVault(Model):
+    """The vault has an address inside the virtual network only."""
+
+    kind: Literal["private"]
+
+
+class PublicVault(Model):
+    """The vault is reached from the nodes and from these addresses, and from no others."""
+
+    kind: Literal["public"]
+    ranges: Annotated[tuple[OwnRange, ...], Field(strict=False, max_length=MOST_RANGES)] = ()
+
+
+VaultNetwork = Annotated[PrivateVault | PublicVault, Field(discriminator="kind")]
+
+
+class Vault(Model):
+    """A key vault of the environment's own. Roles say who reads what is in it; nothing in it is lost at once.
+
+    Source: https://learn.microsoft.com/azure/key-vault/general/soft-delete-overview
+    """
+
+    sku: Literal["standard", "premium"] = "standard"
+    network: VaultNetwork = PrivateVault(kind="private")
+    soft_delete_days: SoftDeleteDays = Field(default=90, alias="softDeleteDays")
+    purge_protection: bool = Field(default=True, alias="purgeProtection")
+
+
 class DnsZone(Model):
     """A zone of Azure DNS that is there already, in which the environment's names are written."""
 
@@ -501,5 +530,6 @@ class AzureSettings(Model):
     registry: Registry | None = None
     monitoring: Monitoring | None = Monitoring()
     database: Database = InClusterDatabase(kind="inCluster")
+    vault: Vault | None = None
     dns: DnsZone | None = None
     protect: bool = False

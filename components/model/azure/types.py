@@ -178,5 +178,24 @@ Days = Annotated[int, *_whole(30, 730, 90)]  # that Log Analytics keeps
 Hour = Annotated[int, *_whole(0, 23, 2)]
 Hours = Annotated[int, *_whole(4, 24, 4)]  # a window shorter than four is refused
 Weeks = Annotated[int, *_whole(1, 4, 1)]
+SoftDeleteDays = Annotated[int, *_whole(7, 90, 90)]
+# What a vault calls one state of a secret or a certificate.
+VaultVersion = Annotated[
+    str,
+    _text(
+        re.compile(r"[0-9a-f]{32}"),
+        "must be the version's id, 32 hexadecimal digits, e.g. 0f3c6b1e2a594d7f8b0c1d2e3f405162",
+        32,
+    ),
+]
+# Source: https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates
+VaultObject = Annotated[
+    str,
+    _text(
+        re.compile(r"[A-Za-z][A-Za-z0-9-]*"),
+        "must be the name of something in a vault: letters, digits and '-', e.g. pitstop-example-org",
+        127,
+    ),
+]
 Addresses = Annotated[int, *_whole(1, 16, 1)]
 IdleMinutes = Annotated[int, *_whole(4, 120, 4)]

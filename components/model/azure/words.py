@@ -111,6 +111,13 @@ FIELDS: Mapping[type[BaseModel], Mapping[str, str]] = {
         "port": "The port it listens on.",
         "administrator": "The login that prepares databases; its password is sqlPassword.",
     },
+    settings.PublicVault: {"ranges": "Addresses that reach it beside the nodes, e.g. 203.0.113.0/24."},
+    settings.Vault: {
+        "sku": "standard, or premium for keys in hardware.",
+        "network": "From where it is reached.",
+        "softDeleteDays": "For how many days what was deleted can be had back.",
+        "purgeProtection": "Whether nobody can remove it for good before; once on, it stays on.",
+    },
     settings.DnsZone: {
         "zone": "The zone, e.g. example.org.",
         "resourceGroup": "The resource group the zone is in.",
@@ -125,6 +132,7 @@ FIELDS: Mapping[type[BaseModel], Mapping[str, str]] = {
         "registry": "A container registry of the environment's own; images: own pulls from it.",
         "monitoring": "Where logs and measurements go; null for nowhere.",
         "database": "Where the databases are.",
+        "vault": "A key vault of the environment's own; `secrets` and `ingress.tls` may come from it.",
         "dns": "The zone in which the environment's names are written.",
         "protect": "Whether destroy refuses what cannot be made again: cluster, registry, databases.",
     },

@@ -16,6 +16,7 @@ from components.model.checks import (
     outside,
     resilience,
     routes,
+    secrets,
     traffic,
     workloads,
 )
@@ -27,7 +28,7 @@ from components.model.settings import Settings
 __all__ = ["PLANS", "SETTINGS", "Asked", "Check", "check_plan", "check_settings", "plan_for"]
 
 # Importing a module registers its rules.
-_RULES = (environments, traffic, resilience, capacity, outside, routes, workloads, callers, azure)
+_RULES = (environments, traffic, resilience, capacity, outside, routes, workloads, callers, azure, secrets)
 
 
 def plan_for(settings: Settings, owner: str, today: date | None = None) -> Plan:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import cast
 
-from components.model import pods
+from components.model import keeper, pods
 from components.model.azure.settings import AksCluster
 from components.model.catalogue import CATALOGUE, Size
 from components.model.checks.registry import Asked, settings_check
@@ -184,6 +184,9 @@ def needed(settings: Settings) -> Room:
                 largest = Room(max(largest.cpu, asks.cpu), max(largest.memory, asks.memory), 1)
     if any(CATALOGUE[name].login for name in settings.services):
         all_pods = all_pods.plus(_pod(pods.SMALL_JOB, None, settings))
+    if "environment" in keeper.accounts(settings):
+        room = Room(millicores(keeper.SIZE.cpu), mebibytes(keeper.SIZE.memory), 1)
+        all_pods = all_pods.plus(room, keeper.REPLICAS + 1)
     return all_pods.plus(largest)
 
 

@@ -44,6 +44,8 @@ def http(route: Manifest) -> list[Document]:
 
 def running(plan: Plan) -> Iterator[Manifest]:
     """Everything with a pod template."""
+    for keeper in plan.keepers():
+        yield keeper.deployment
     for load in plan.workloads:
         yield from load.workloads
     if plan.database:
