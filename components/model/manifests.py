@@ -25,6 +25,7 @@ class Manifest:
     namespace: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     body: Mapping[str, Json] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def metadata(self) -> Document:
@@ -34,6 +35,8 @@ class Manifest:
             metadata["namespace"] = self.namespace
         if self.labels:
             metadata["labels"] = dict(sorted(self.labels.items()))
+        if self.annotations:
+            metadata["annotations"] = dict(sorted(self.annotations.items()))
         return metadata
 
     def document(self) -> Document:

@@ -28,6 +28,7 @@ from components.model.traffic import (
 NETWORKING = "networking.istio.io/v1"
 SECURITY = "security.istio.io/v1"
 DEFAULT = "default"
+FAULT_UNTIL = "pitstop.dev/fault-until"
 DEFAULT_TIMEOUT = "15s"  # long enough for the webapp's six tries of an API that answers at all
 SAFE_RETRIES: Document = {"attempts": 2, "retryOn": "connect-failure,refused-stream"}
 
@@ -236,7 +237,10 @@ def virtual_service(service: Service, own: ServiceSettings, namespace: str) -> M
         "gateways": ["mesh"],
         "http": [way.document(host) for way in ways(own)],
     }
-    return _object("VirtualService", service.name, namespace, service.name, spec)
+    return replace(
+        _object("VirtualService", service.name, namespace, service.name, spec),
+        annotations=_last_day(own, ways(own)),
+    )
 
 
 def entry_route(service: Service, own: ServiceSettings, hosts: Iterable[str], namespace: str) -> Manifest:
@@ -249,7 +253,17 @@ def entry_route(service: Service, own: ServiceSettings, hosts: Iterable[str], na
         "gateways": [f"{namespace}/{service.name}"],
         "http": [way.document(host, port) for way in outside],
     }
-    return _object("VirtualService", f"{service.name}-ingress", namespace, service.name, spec)
+    return replace(
+        _object("VirtualService", f"{service.name}-ingress", namespace, service.name, spec),
+        annotations=_last_day(own, outside),
+    )
+
+
+def _last_day(own: ServiceSettings, found: Sequence[Way]) -> dict[str, str]:
+    """Until when routes have a fault: the day the first of them is over. Policies and people read it."""
+    faulty = any("fault" in way.extras for way in found)
+    days = [policy.until for policy in own.traffic if isinstance(policy, FaultInjection)]
+    return {FAULT_UNTIL: min(days).isoformat()} if faulty else {}
 
 
 def gateway(service: Service, ingress: Ingress, selector: Mapping[str, str], namespace: str) -> Manifest:

@@ -16,7 +16,8 @@ from .reading import Document, items, labelled, mapping, number, text, texts
 from .registry import TEXTS, Resource, Severity, Stack, Told, Violation, setting, stack_rule
 from .wiring import ISTIO, ROOTS, meshed
 
-EDGE = re.compile(r"^([a-z0-9.-]+)/([a-z0-9.-]+) -> ([a-z0-9.-]+)/([a-z0-9.-]+):(\d+)$")
+EDGE = re.compile(r"^(\*|[a-z0-9.-]+/[a-z0-9.-]+) -> ([a-z0-9.-]+/[a-z0-9.-]+):(\d+)$")
+ANYBODY = "*"
 EDGES = TypeAdapter(tuple[Annotated[str, StringConstraints(pattern=EDGE.pattern)], ...])
 NARROWING = ("methods", "notMethods", "paths", "notPaths", "hosts", "notHosts")
 
@@ -54,8 +55,7 @@ def refused(stack: Stack, told: Told) -> Iterator[Violation]:
 
 def _refuses(policy: Resource) -> bool:
     spec = mapping(policy.inputs, "spec")
-    action = text(spec, "action") or "ALLOW"
-    return action == "ALLOW" and not items(spec, "rules") and not mapping(spec, "selector")
+    return _action(policy) == "ALLOW" and not items(spec, "rules") and not mapping(spec, "selector")
 
 
 @stack_rule(
@@ -67,7 +67,7 @@ def _refuses(policy: Resource) -> bool:
     "pack's "
     'configuration: {"M2-graph": {"edges": ["shop/web -> shop/orders:8080"]}}, caller by service account, '
     "service "
-    "by its label app, port as the container has it.",
+    "by its label app, port as the container has it; the caller * is anybody.",
     source=f"{ISTIO}/concepts/security/#authorization-policies",
     settings=(
         setting("edges", "every call there is; without any, nothing is judged", EDGES, ()),
@@ -79,17 +79,19 @@ def graph(stack: Stack, told: Told) -> Iterator[Violation]:
     if not wanted:
         return
     served = tuple(_serving(stack))
-    callers = sorted({call.caller for call in wanted} | set(_identities(stack)))
-    evaluator = Evaluator(tuple(stack.of(ACCESS)), told.texts("rootNamespaces"))
+    callers = sorted({call.caller for call in wanted} - {ANYBODY} | set(_identities(stack)))
+    policies = tuple(stack.of(ACCESS))
     for call in sorted(wanted):
         if not any(service == call.service and call.port in ports for service, ports, _ in served):
             yield Violation(None, "", f"{call}: the call graph has it, and nothing has that port")
     for service, ports, pods in served:
+        gate = Gate.of(policies, told.texts("rootNamespaces"), pods)
         for port in sorted(ports):
             for caller in callers:
                 call = Call(caller, service, port)
-                allowed = evaluator.allows(call, pods)
-                if allowed != (call in wanted):
+                allowed = gate.allows(call)
+                declared = call in wanted or Call(ANYBODY, service, port) in wanted
+                if allowed != declared:
                     what = (
                         "allowed, and not in the call graph" if allowed else "in the call graph, and refused"
                     )
@@ -99,8 +101,8 @@ def graph(stack: Stack, told: Told) -> Iterator[Violation]:
 def _parsed(edge: str) -> Call:
     found = EDGE.match(edge)
     assert found is not None  # noqa: S101 - the configuration's own type is this pattern
-    caller, account, namespace, service, port = found.groups()
-    return Call(f"{caller}/{account}", f"{namespace}/{service}", int(port))
+    caller, service, port = found.groups()
+    return Call(caller, service, int(port))
 
 
 def _serving(stack: Stack) -> Iterator[tuple[str, frozenset[int], Pods]]:
@@ -134,30 +136,41 @@ def _identities(stack: Stack) -> Iterator[str]:
 
 
 @dataclass(frozen=True)
-class Evaluator:
-    """What the mesh decides: DENY first, then any ALLOW; where no ALLOW concerns a pod, everything."""
+class Gate:
+    """What the mesh decides for some pods: DENY first, then any ALLOW; without an ALLOW, everything."""
 
-    policies: tuple[Resource, ...]
-    roots: tuple[str, ...]
+    denying: tuple[Document, ...]  # rules
+    allowing: tuple[Document, ...] | None  # None: no policy that allows concerns them
 
-    def allows(self, call: Call, pods: Pods) -> bool:
+    @classmethod
+    def of(cls, policies: Iterable[Resource], roots: tuple[str, ...], pods: Pods) -> "Gate":
+        """The policies that concern some pods."""
+        where = {pods.resource.namespace, *roots}
+        concerned = [
+            one
+            for one in policies
+            if one.namespace in where
+            and has(pods.labels, labelled(one.inputs, "spec", "selector", "matchLabels"))
+        ]
+        allowing = [one for one in concerned if _action(one) == "ALLOW"]
+        return cls(
+            tuple(rule for one in concerned if _action(one) == "DENY" for rule in _rules(one)),
+            tuple(rule for one in allowing for rule in _rules(one)) if allowing else None,
+        )
+
+    def allows(self, call: Call) -> bool:
         """Whether some request of the call gets through."""
-        concerned = [one for one in self.policies if self._concerns(one, pods)]
-        if any(_takes_all(rule, call) for rule in _rules(concerned, "DENY")):
+        if any(_takes_all(rule, call) for rule in self.denying):
             return False
-        allowing = [one for one in concerned if (text(one.inputs, "spec", "action") or "ALLOW") == "ALLOW"]
-        return not allowing or any(_takes(rule, call) for rule in _rules(allowing, "ALLOW"))
-
-    def _concerns(self, policy: Resource, pods: Pods) -> bool:
-        if policy.namespace not in {pods.resource.namespace, *self.roots}:
-            return False
-        return has(pods.labels, labelled(policy.inputs, "spec", "selector", "matchLabels"))
+        return self.allowing is None or any(_takes(rule, call) for rule in self.allowing)
 
 
-def _rules(policies: Iterable[Resource], action: str) -> Iterator[Document]:
-    for one in policies:
-        if (text(one.inputs, "spec", "action") or "ALLOW") == action:
-            yield from items(one.inputs, "spec", "rules")
+def _action(policy: Resource) -> str:
+    return text(policy.inputs, "spec", "action") or "ALLOW"
+
+
+def _rules(policy: Resource) -> tuple[Document, ...]:
+    return items(policy.inputs, "spec", "rules")
 
 
 def _takes(rule: Document, call: Call) -> bool:

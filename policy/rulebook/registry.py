@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, ValidationError
 
 from .reading import Document, at, labelled, text
 
@@ -211,9 +211,8 @@ class Rule(Generic[Subject_contra]):
         for name, value in values.items():
             try:
                 read[name] = known[name].read(value)
-            except ValueError as error:
-                problem = str(error).splitlines()[-1 if len(str(error).splitlines()) < 3 else 2].strip()
-                example = known[name].default(kind)
+            except ValidationError as error:
+                problem, example = error.errors()[0]["msg"], known[name].default(kind)
                 raise ValueError(
                     f"{self.code}.{name} = {value!r}: {problem}; valid, e.g.: {example!r}"
                 ) from None
