@@ -111,7 +111,7 @@ def _vault(facts: Facts) -> Document:
 
 
 def _vault_secret(facts: Facts) -> Document:
-    vault = facts.identity.split("/vaults/")[1].split("/")[0]
+    vault = facts.asked("vaultName")  # in a preview there is no id to take it from
     uri = f"https://{vault}.vault.azure.net/secrets/{facts.name}"
     version = (
         guid(facts.identity, facts.version).replace("-", "") if facts.version.isdigit() else facts.version
