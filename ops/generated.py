@@ -28,16 +28,18 @@ def ensure(path: Path, hosts: Sequence[str]) -> Path:
 def _ensure(path: Path, hosts: Sequence[str]) -> Path:
     values = _read(path)
     made = {
-        # Capital, small letter and digit for certain: SQL Server refuses a password without them.
-        str(name): f"Aa1{secrets.token_hex(16)}"
-        for name in sorted(Secret)
-        if name not in values and name not in CERTIFICATE
+        str(name): password() for name in sorted(Secret) if name not in values and name not in CERTIFICATE
     }
     if not values.keys() >= CERTIFICATE:
-        made |= _certificate(hosts)  # both halves, or they would not fit each other
+        made |= certificate(hosts)  # both halves, or they would not fit each other
     if made:
         write_private(path, json.dumps(values | made, sort_keys=True))
     return path
+
+
+def password() -> str:
+    """128 random bits, with a capital, a small letter and a digit: SQL Server refuses less."""
+    return f"Aa1{secrets.token_hex(16)}"
 
 
 def _read(path: Path) -> dict[str, str]:
@@ -60,7 +62,7 @@ def _unreadable(path: Path, reason: str) -> UserError:
     )
 
 
-def _certificate(hosts: Sequence[str]) -> dict[str, str]:
+def certificate(hosts: Sequence[str]) -> dict[str, str]:
     """A certificate signed by an authority that exists for this moment only: nothing needs to trust it."""
     import trustme
 

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.model.naming import REHEARSAL_VARIABLE
+from components.model.settings import Settings
 from localcluster.azure import plugin
 from localcluster.azure.backing import BEHIND_VARIABLE
 from localcluster.azure.behind import SCALE_VARIABLE, Scale, standins
 from localcluster.images import TOOLS as IMAGE_TOOLS
 from localcluster.node.embedded import EmbeddedNode
+from ops import presumed
 from ops.errors import UserError
 from ops.paths import checkout_dir
 
@@ -54,9 +56,13 @@ class Rehearsal:
             SCALE_VARIABLE: self.scale,
         }
 
-    def offer_provider(self, home: Path) -> None:
-        """Put the stand-in where the engine looks for azure-native, in a home of the rehearsal's own."""
+    def begin(self, settings: Settings, home: Path) -> None:
+        """Put the stand-in where the engine looks for azure-native, and into its cloud what is presumed.
+
+        `home` is Pulumi's home, for this rehearsal alone.
+        """
         plugin.launcher(home)
+        presumed.presume(self.folder, settings)
 
     def said(self) -> tuple[str, ...]:
         """What a person must know: that this is none of Azure, and what stands for what."""

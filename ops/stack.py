@@ -137,7 +137,7 @@ def _variables(
         _offer_provider(needs.toolbox.path(PROVIDER), home)
     if needs.rehearsal:
         values |= needs.rehearsal.variables()
-        needs.rehearsal.offer_provider(home)
+        needs.rehearsal.begin(settings, home)
     return values
 
 
