@@ -19,6 +19,10 @@ from tests.model.azure import ADMINS, AKS, COMMIT, FULL, SUBSCRIPTION, azure_pla
 from tests.model.examples import CANARY, OWNER, Node, items, objects, pick, plan, settings
 
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-pitstop-test"
+DOMAIN: Node = {
+    "azure.dns": {"zone": "example.org", "resourceGroup": "rg-dns"},
+    "ingress.hosts": ["pitstop.example.org", "*.pitstop.example.org", "example.org"],
+}
 VARIANTS: dict[str, Node] = {
     "full": {},
     "firewall": {"azure.network": {"outbound": {"kind": "userDefinedRouting", "nextHop": "10.9.0.4"}}},
@@ -28,6 +32,12 @@ VARIANTS: dict[str, Node] = {
     "no overlay": {"cluster.network": {"mode": "subnet"}, "cluster.pools.apps.max": 3},
     "rapid": {"cluster.upgrades": {"channel": "rapid"}},
     "add-on": {"mesh": {"kind": "addon", "revisions": ["asm-1-26", "asm-1-27"], "live": "asm-1-26"}},
+    "vault": {"azure.vault": {}, "secrets": {"kind": "vault"}, **DOMAIN},
+    "public vault": {
+        "azure.vault": {"network": {"kind": "public", "ranges": ["203.0.113.0/24"]}},
+        "secrets": {"kind": "vault", "values": "external"},
+    },
+    "certificate": {"azure.vault": {}, **DOMAIN, "ingress.tls": {"kind": "vault", "certificate": "mine"}},
 }
 
 
@@ -75,6 +85,7 @@ def identified(one: AzureResource) -> str:
         ),
         "monitor:DataCollectionRule": ("Microsoft.Insights/dataCollectionRules", "dataCollectionRuleName"),
         "dashboard:Grafana": ("Microsoft.Dashboard/grafana", "workspaceName"),
+        "keyvault:Vault": ("Microsoft.KeyVault/vaults", "vaultName"),
         "sql:Server": ("Microsoft.Sql/servers", "serverName"),
         "containerservice:ManagedCluster": ("Microsoft.ContainerService/managedClusters", "resourceName"),
     }
@@ -389,8 +400,7 @@ def test_services_call_a_server_elsewhere() -> None:
     made = plan_for(settings(base=FULL), OWNER)
     host = f"sql-pitstop-test-{names.suffix(parts()[1])}.database.windows.net"
     assert "sqlserver" not in {load.service.name for load in made.workloads}
-    document = next(one for one in made.secrets() if one.name == "invoiceservice")
-    text = json.dumps(document.document(dict.fromkeys(document.values_needed(), "x")))
+    text = json.dumps(objects(made, "Deployment")["invoiceservice-v1"])
     assert f"server={host};database=Invoicing;encrypt=true;" in text
     assert host in json.dumps([one.document() for one in made.objects() if one.kind == "ServiceEntry"])
 

@@ -653,8 +653,74 @@ AZURE = {
         FULL,
     ),
 }
+VAULT: Node = {"azure.vault": {}, "secrets": {"kind": "vault"}}
+ZONE: Node = {
+    "azure.dns": {"zone": "example.org", "resourceGroup": "rg-dns"},
+    "ingress.hosts": ["pitstop.example.org"],
+}
+SECRETS = {
+    "vault-missing": Case(
+        {"secrets": {"kind": "vault"}},
+        "pitstop:secrets.kind = vault: only a managed cluster of this stack has a key vault; valid here: "
+        "configuration",
+        {"secrets.kind": "configuration"},
+    ),
+    "vault-missing, for a certificate": Case(
+        {"ingress.hosts": ["a.example.org"], "ingress.tls": {"kind": "vault", "certificate": "mine"}},
+        "pitstop:ingress.tls.kind = vault: only a managed cluster of this stack has a key vault; valid here: "
+        "values",
+        {"ingress.tls": {"kind": "values"}},
+    ),
+    "vault-missing, though there could be one": Case(
+        {"secrets": {"kind": "vault"}},
+        "pitstop:azure.vault: required because secrets.kind is vault, e.g. vault: {}",
+        {"azure.vault": {}},
+        FULL,
+    ),
+    "vault-driver": Case(
+        VAULT,
+        "pitstop:cluster.addons.vault: required where secrets or a certificate come from a vault, e.g. "
+        "vault: {}",
+        {"cluster.addons.vault": {}},
+        AKS,
+    ),
+    "vault-driver, that looks too seldom": Case(
+        {**VAULT, "cluster.addons.vault.rotation": "1h"},
+        "pitstop:cluster.addons.vault.rotation = 1h: an update waits that long for a new value; valid: at "
+        "most 5m, e.g. 2m",
+        {"cluster.addons.vault.rotation": "2m"},
+        FULL,
+    ),
+    "vault-driver, that is nobody": Case(
+        {**VAULT, "cluster.workloadIdentity": False},
+        "pitstop:cluster.workloadIdentity = false: the reader of the vault is a service account; valid: true",
+        {"cluster.workloadIdentity": True},
+        FULL,
+    ),
+    "dns-zone": Case(
+        {**ZONE, "ingress.hosts": ["pitstop.example.org", "pitstop.example.com"]},
+        "pitstop:ingress.hosts[1] = pitstop.example.com: must be a name of azure.dns.zone, e.g. "
+        "pitstop.example.org (or remove azure.dns)",
+        {"ingress.hosts": ["pitstop.example.org"]},
+        AKS,
+    ),
+    "dns-zone, for everybody's gateway": Case(
+        {**ZONE, "mesh": {"kind": "existing"}},
+        "pitstop:azure.dns = example.org: mesh.kind is existing, whose gateway is not this stack's: nobody "
+        "would give it the address; remove the key",
+        {"azure.dns": REMOVE},
+        AKS,
+    ),
+    "dns-zone, without a load balancer": Case(
+        {**ZONE, "mesh.gateway": {"service": "ClusterIP"}},
+        "pitstop:mesh.gateway.service = ClusterIP: azure.dns leads to a load balancer's address; valid: "
+        "LoadBalancer",
+        {"mesh.gateway.service": "LoadBalancer"},
+        AKS,
+    ),
+}
 # By code; what stands behind a comma tells two cases of one code apart.
-CASES = {**SERVICES, **ROUTES, **RESILIENCE, **CAPACITY, **OUTSIDE, **AZURE}
+CASES = {**SERVICES, **ROUTES, **RESILIENCE, **CAPACITY, **OUTSIDE, **AZURE, **SECRETS}
 
 
 def code_of(name: str) -> str:

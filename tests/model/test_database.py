@@ -118,6 +118,7 @@ def test_passwords_are_named_and_every_name_is_filled() -> None:
     keys = {str(one["name"]): pick(one, "valueFrom", "secretKeyRef", "key") for one in variables}
     assert keys == {name: name for name in named} | {"SQLCMDPASSWORD": "sqlPassword"}
     assert {pick(one, "valueFrom", "secretKeyRef", "name") for one in variables} == {"database-init"}
+    assert made.secret is not None
     assert made.secret.holds == {str(name): name for name in [*named, Secret.SQL]}
     assert Secret.RABBITMQ not in made.secret.values_needed()
 

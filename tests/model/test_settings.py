@@ -18,7 +18,7 @@ REJECTED: dict[str, Case] = {
         {"namespac": "x"},
         (
             'pitstop:namespac = "x": unknown key; did you mean namespace? '
-            "valid: namespace, cluster, azure, mesh, images, pins, ingress, egress, storage, quota, "
+            "valid: namespace, cluster, azure, mesh, images, pins, secrets, ingress, egress, storage, quota, "
             "guardrails, services"
         ),
     ),
@@ -216,7 +216,7 @@ REJECTED: dict[str, Case] = {
     ),
     "a certificate from nowhere": (
         {"ingress.tls": {"kind": "acme"}},
-        "pitstop:ingress.tls.kind = acme: must be secret or values",
+        "pitstop:ingress.tls.kind = acme: must be secret or values or vault",
     ),
     "a certificate without a kind": (
         {"ingress.tls": {}},
