@@ -15,6 +15,7 @@ from components.model.catalogue import CATALOGUE
 from components.model.checks import plan_for
 from components.model.manifests import Document, Json
 from components.model.outputs import places
+from localcluster.azure.sdk import problems
 from tests.model.azure import ADMINS, AKS, COMMIT, FULL, SUBSCRIPTION, azure_plan, inputs, parts, resource
 from tests.model.examples import CANARY, OWNER, Node, items, objects, pick, plan, settings
 
@@ -62,6 +63,22 @@ def test_whoever_names_a_thing_comes_after_it(variant: str) -> None:
         for text in texts(dict(one.inputs)):
             key = whose.get(text, one.key)
             assert key == one.key or key in before[one.key], f"{one.key} names {key} and does not wait"
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_azure_native_knows_every_input(variant: str) -> None:
+    for one in azure_plan(VARIANTS[variant]).resources:
+        assert problems(one.token, dict(one.inputs), opaque=later) == [], one.key
+
+
+def test_an_input_that_azure_native_does_not_know_is_told() -> None:
+    vault = inputs(azure_plan(VARIANTS["vault"]), "vault")
+    assert problems("keyvault:Vault", {**vault, "vaultname": "x"}, opaque=later)
+
+
+def later(value: object) -> bool:
+    """Whether an input is known only when another resource is there."""
+    return isinstance(value, str) and value.startswith("${")
 
 
 def identified(one: AzureResource) -> str:

@@ -59,7 +59,9 @@ def definitions() -> tuple[Document, ...]:
 
 def cluster(plan: Plan) -> list[Document]:
     """What a cluster with this environment has."""
-    objects = list(plan.documents())
+    kept = [one for keeper in plan.keepers() for one in keeper.makes]
+    made = [one.document(dict.fromkeys(one.values_needed(), "x")) for one in kept]
+    objects = [*plan.documents(), *made]
     pods = [pod for one in objects for pod in pods_of(one, meshed=plan.meshed)]
     return [*objects, *pods, *_around(plan)]
 
@@ -73,7 +75,8 @@ def pods_of(workload: Document, *, meshed: bool) -> Iterator[Document]:
         return
     template = _map(spec, "template")
     pod = {**_map(template, "spec")}
-    if meshed:
+    labels = _map(_map(template, "metadata"), "labels")
+    if meshed and labels.get("sidecar.istio.io/inject") != "false":
         pod["initContainers"] = [*pod.get("initContainers", []), {**PROXY, "restartPolicy": "Always"}]
     named = {"name": f"{metadata['name']}-0", "namespace": metadata["namespace"]}
     yield {

@@ -43,6 +43,28 @@ def whole(**own: Node) -> Node:
     return base(services={name: own.get(name, {}) for name in CATALOGUE})
 
 
+def aks(**changes: object) -> Node:
+    """That environment on a managed cluster with a key vault, and names of its own."""
+    cluster: Node = {
+        "kind": "aks",
+        "version": "1.34",
+        "access": {"kind": "private"},
+        "admins": ["5b0c1c0e-3d1e-4a53-9f3c-0d3c5f2f7a11"],
+        "system": {"vmSize": "Standard_D4ds_v5", "min": 3, "max": 5},
+        "pools": {"apps": {"vmSize": "Standard_D4ds_v5", "min": 1, "max": 6}},
+        "addons": {"vault": {}},
+    }
+    azure: Node = {
+        "subscription": "9c1f6a0e-5d24-4c1b-8e52-2f7a3b6d9e10",
+        "tenant": "2f0d6c55-8a1b-4c7e-9f64-7f1d3c2b5a90",
+        "location": "westeurope",
+        "name": "test",
+        "vault": {},
+        "dns": {"zone": "example.org", "resourceGroup": "rg-dns"},
+    }
+    return base(cluster=cluster, azure=azure, images="upstream", mesh={"kind": "helm"}, **changes)
+
+
 def _http() -> list[str]:
     return [name for name, service in CATALOGUE.items() if service.kind is Kind.HTTP]
 
@@ -215,6 +237,13 @@ ENVIRONMENTS: dict[str, Node] = {
             {"host": "mail.shadow.example.org", "port": 25, "protocol": "TCP", "callers": ["invoiceservice"]},
         ]
     },
+    "vault": aks(
+        secrets={"kind": "vault", "values": "external", "versions": {"rabbitmqPassword": "0" * 32}},
+        ingress={
+            "hosts": ["pitstop.example.org"],
+            "tls": {"kind": "vault", "certificate": "pitstop-example-org"},
+        },
+    ),
     "upstream-images": whole(
         webapp={
             "versions": {

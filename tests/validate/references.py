@@ -20,6 +20,7 @@ def dangling(documents: Iterable[Document]) -> list[str]:
         if identity in known:
             found.append(f"{kind} {identity[1]} is there twice")
         known[identity] = one
+    known = {**_made(everything), **known}
     for one in everything:
         metadata = _map(one, "metadata")
         here = str(metadata.get("namespace", ""))
@@ -32,6 +33,18 @@ def dangling(documents: Iterable[Document]) -> list[str]:
                 found.append(f"{what}, which has no {key}")
         found += _selects_nobody(one, everything)
     return found
+
+
+def _made(everything: Iterable[Document]) -> Known:
+    """The Secrets that the driver makes as a SecretProviderClass says."""
+    return {
+        ("Secret", f"{_map(one, 'metadata')['namespace']}/{asked['secretName']}"): {
+            "data": {str(entry["key"]): "" for entry in _maps(asked, "data")}
+        }
+        for one in everything
+        if one["kind"] == "SecretProviderClass"
+        for asked in _maps(_map(one, "spec"), "secretObjects")
+    }
 
 
 def _named(one: Document) -> Iterator[Reference]:
@@ -102,10 +115,20 @@ def _of_pod(pod: dict[str, Any]) -> Iterator[Reference]:
         for name in mounted - {str(volume["name"]) for volume in _maps(pod, "volumes")}:
             yield "volume", name, ""
     for volume in _maps(pod, "volumes"):
-        if "configMap" in volume:
-            yield "ConfigMap", str(volume["configMap"]["name"]), ""
-        if "persistentVolumeClaim" in volume:
-            yield "PersistentVolumeClaim", str(volume["persistentVolumeClaim"]["claimName"]), ""
+        yield from _of_volume(volume)
+
+
+def _of_volume(volume: dict[str, Any]) -> Iterator[Reference]:
+    if "configMap" in volume:
+        yield "ConfigMap", str(volume["configMap"]["name"]), ""
+    if "csi" in volume:
+        named = _map(volume["csi"], "volumeAttributes")["secretProviderClass"]
+        yield "SecretProviderClass", str(named), ""
+    for source in _maps(_map(volume, "projected"), "sources"):
+        for entry in _maps(_map(source, "secret"), "items"):
+            yield "Secret", str(source["secret"]["name"]), str(entry["key"])
+    if "persistentVolumeClaim" in volume:
+        yield "PersistentVolumeClaim", str(volume["persistentVolumeClaim"]["claimName"]), ""
 
 
 def _selects_nobody(one: Document, everything: Iterable[Document]) -> list[str]:

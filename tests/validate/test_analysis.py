@@ -50,6 +50,7 @@ EXPLAINED_IN: dict[str, dict[tuple[str, str], str]] = {
             "Gateway pitstop/webapp",
         ): "Rendered, the Secret has placeholders for certificate and key."
     },
+    "vault": {("IST0161", "Gateway pitstop/webapp"): "The certificate is in the vault, and none here."},
     "egress": {("IST0134", "ServiceEntry pitstop/smtp-example-org-25"): ADDRESS},
     "queues": {
         ("IST0134", f"ServiceEntry pitstop/{host}-shadow-example-org-{port}"): ADDRESS

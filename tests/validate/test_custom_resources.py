@@ -1,4 +1,4 @@
-"""Istio's and KEDA's objects hold nothing but fields that their CRDs know: a cluster would drop the rest."""
+"""Custom resources hold nothing but fields that their CRDs know: a cluster would drop the rest."""
 
 import copy
 from collections.abc import Callable
@@ -140,6 +140,24 @@ BROKEN: dict[str, tuple[str, str, Edit, str]] = {
         "ScaledObject",
         lambda one: one["spec"].update(maxReplicas=5),
         "maxReplicas",
+    ),
+    "a vault's parameter that is no text": (
+        "vault",
+        "SecretProviderClass",
+        lambda one: one["spec"]["parameters"].update(usePodIdentity=False),
+        "usePodIdentity",
+    ),
+    "a vault's secret of no type": (
+        "vault",
+        "SecretProviderClass",
+        lambda one: one["spec"]["secretObjects"][0].pop("type"),
+        "type",
+    ),
+    "a misspelt field of a vault's secret": (
+        "vault",
+        "SecretProviderClass",
+        lambda one: one["spec"]["secretObjects"][0].update(secretname="x"),
+        "secretname",
     ),
     "a reference to no key": (
         "scaled",

@@ -38,6 +38,7 @@ def test_the_environments_hold_every_kind_the_program_writes() -> None:
         "ResourceQuota",
         "ScaledObject",
         "Secret",
+        "SecretProviderClass",
         "Service",
         "ServiceAccount",
         "ServiceEntry",

@@ -120,3 +120,42 @@ def test_what_is_not_there_is_told(case: str) -> None:
     found: list[Any] = [one for one in documents if one["kind"] == kind]
     edit(next(one for one in found if one["metadata"]["name"] == name))
     assert any(said in line for line in dangling(documents))
+
+
+# The same, where a vault has the secrets.
+KEPT: dict[str, tuple[str, str, Edit, str]] = {
+    "a class of a vault's secrets": (
+        "SecretProviderClass",
+        "secrets-keeper",
+        lambda one: one["metadata"].update(name="other"),
+        "SecretProviderClass secrets-keeper, which is not there",
+    ),
+    "a secret made from a vault": (
+        "SecretProviderClass",
+        "secrets-keeper",
+        lambda one: one["spec"]["secretObjects"][0].update(secretName="other"),
+        "Deployment customermanagementapi-v1 names Secret customermanagementapi, which is not there",
+    ),
+    "a key of a secret made from a vault": (
+        "SecretProviderClass",
+        "secrets-keeper",
+        lambda one: one["spec"]["secretObjects"][0]["data"][0].update(key="other"),
+        "names Secret customermanagementapi, which has no rabbitmqPassword",
+    ),
+    "a key the keeper compares": (
+        "Deployment",
+        "secrets-keeper",
+        lambda one: pod(one)["volumes"][-1]["projected"]["sources"][0]["secret"]["items"][0].update(key="x"),
+        "Deployment secrets-keeper names Secret customermanagementapi, which has no x",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", KEPT)
+def test_what_a_vault_does_not_have_is_told(case: str) -> None:
+    kind, name, edit, said = KEPT[case]
+    documents = [copy.deepcopy(one) for one in plan("vault").documents()]
+    for one in documents:
+        if one["kind"] == kind and one["metadata"]["name"] == name:  # type: ignore[index,call-overload]
+            edit(one)
+    assert any(said in line for line in dangling(documents))

@@ -21,6 +21,7 @@ from components.model.manifests import Document
 from localcluster.tools import charts
 from ops.errors import UserError
 from ops.progress import Progress
+from tests.validate.csi import CSI
 from tests.validate.keda import KEDA
 
 PINNED = tuple(int(part) for part in versions.KUBERNETES.removeprefix("v").split(".")[:2])
@@ -59,6 +60,8 @@ def _validator(document: Document, minor: str) -> Iterator[Any]:
         return _istio(group, kind).iter_errors(document)
     if group.startswith("keda.sh/"):
         return _keda(kind).iter_errors(document)
+    if group.startswith("secrets-store.csi.x-k8s.io/"):
+        return _csi(kind).iter_errors(document)
     return _kubernetes(group, kind, minor).iter_errors(document)
 
 
@@ -123,6 +126,11 @@ def _istio(group: str, kind: str) -> Validator:
 @cache
 def _keda(kind: str) -> Validator:
     return _custom("keda.sh/v1alpha1", kind, KEDA[kind])
+
+
+@cache
+def _csi(kind: str) -> Validator:
+    return _custom("secrets-store.csi.x-k8s.io/v1", kind, CSI[kind])
 
 
 def _custom(group: str, kind: str, schema: dict[str, Any]) -> Validator:
