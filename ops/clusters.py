@@ -31,8 +31,9 @@ nodes:
   - role: control-plane
     extraPortMappings:
       - {containerPort: 30080, hostPort: %d, listenAddress: 127.0.0.1}
+      - {containerPort: 30443, hostPort: %d, listenAddress: 127.0.0.1}
 """
-KIND_PORT = 8080
+KIND_PORT, KIND_TLS_PORT = 8080, 8443
 # How each kind of local cluster takes an image archive, by how its contexts are named.
 LOADERS: Mapping[str, tuple[str, ...]] = {
     "kind-": ("kind", "load", "image-archive", "--name", "{name}", "{archive}"),
@@ -43,11 +44,12 @@ LOADERS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A cluster that answers. `http_port` is where its ingress gateway listens on this machine's loopback."""
+    """A cluster that answers. The ports are where its ingress gateway listens on this machine's loopback."""
 
     kubeconfig: Path
     context: str | None
     http_port: int | None
+    https_port: int | None
     ours: bool
 
     @property
@@ -113,10 +115,15 @@ def current(choice: Choice) -> Cluster:
     if isinstance(choice, Azure):
         return _managed(choice)
     if isinstance(choice, External):
-        return Cluster(choice.kubeconfig, choice.context, None, ours=False)
+        return Cluster(choice.kubeconfig, choice.context, None, None, ours=False)
     if isinstance(choice, Kind):
-        return Cluster(_kind_kubeconfig(), _kind_context(), KIND_PORT, ours=True)
-    return Cluster(node().kubeconfig, None, node().status().http_port, ours=True)
+        return Cluster(_kind_kubeconfig(), _kind_context(), KIND_PORT, KIND_TLS_PORT, ours=True)
+    return _of_node(node())
+
+
+def _of_node(own: EmbeddedNode) -> Cluster:
+    status = own.status()
+    return Cluster(own.kubeconfig, None, status.http_port, status.https_port, ours=True)
 
 
 def running(choice: Choice) -> bool:
@@ -163,15 +170,14 @@ def confirm(choice: Choice, settings: Settings, *, yes: bool) -> None:
 
 def _managed(choice: Azure) -> Cluster:
     if choice.rehearsal:
-        own = choice.rehearsal.node
-        return Cluster(own.kubeconfig, None, own.status().http_port, ours=True)
+        return _of_node(choice.rehearsal.node)
     named = asked(own=())
     if named is None:
         raise UserError(
             "the cluster's credentials are not kept; get some, az aks get-credentials --file kubeconfig, "
             f"and name them by {KUBECONFIG_VARIABLE}=kubeconfig"
         )
-    return Cluster(named.kubeconfig, named.context, None, ours=False)
+    return Cluster(named.kubeconfig, named.context, None, None, ours=False)
 
 
 def _archive(tools: Toolbox, progress: Progress) -> Path:
@@ -190,7 +196,7 @@ def _bring_up_kind(choice: Kind, tools: Toolbox, progress: Progress) -> None:
         with progress.step("creating a kind cluster"):
             config = checkout_dir() / "kind.yaml"
             config.parent.mkdir(parents=True, exist_ok=True)
-            config.write_text(KIND_CONFIG % KIND_PORT)
+            config.write_text(KIND_CONFIG % (KIND_PORT, KIND_TLS_PORT))
             kubeconfig = str(_kind_kubeconfig())
             command = ("kind", "create", "cluster", "--name", _kind_name(), "--kubeconfig", kubeconfig)
             _output(*command, "--config", str(config))

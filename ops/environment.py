@@ -229,13 +229,32 @@ def shell(name: str) -> dict[str, str]:
 def address(environment: Environment, cluster: clusters.Cluster) -> str | None:
     """Where the webapp is reached from this machine, when it runs on a cluster of our own.
 
-    Of the gateway's ports only the one for plain HTTP is passed on, and with a certificate that one answers
-    nothing or sends on to HTTPS.
+    With a certificate that is the gateway's port for TLS: the other sends on to it, or answers nothing.
     """
     settings = environment.settings
-    if cluster.http_port is None or "webapp" not in settings.services or settings.ingress.tls:
+    scheme, port = ("https", cluster.https_port) if settings.ingress.tls else ("http", cluster.http_port)
+    if port is None or "webapp" not in settings.services:
         return None
-    return f"http://127.0.0.1:{cluster.http_port}"
+    return f"{scheme}://127.0.0.1:{port}"
+
+
+def where(environment: Environment, cluster: clusters.Cluster) -> str:
+    """What to tell a person who wants to see the webapp; nothing where it is not reached from here."""
+    url, host = address(environment, cluster), host_of(environment.settings)
+    if url is None:
+        return ""
+    if host is None:
+        return f"The webapp answers at {url}"
+    named = url.replace("127.0.0.1", host)
+    port = url.rpartition(":")[2]
+    unknown = "-k " if environment.settings.ingress.tls else ""  # who signed it, nobody knows here
+    return f"The webapp answers at {named}, e.g. curl {unknown}--resolve {host}:{port}:127.0.0.1 {named}"
+
+
+def host_of(settings: Settings) -> str | None:
+    """A name the gateway answers to; None where it answers to every name."""
+    first = settings.ingress.hosts[0]
+    return None if first == "*" else first.replace("*", "www")
 
 
 def _running(environment: Environment) -> clusters.Cluster:
@@ -249,7 +268,7 @@ def measure_splits(
 ) -> tuple[SplitMeasurement, ...]:
     """Measure each service that shares its requests between versions."""
     settings = environment.settings
-    url, host = address(environment, cluster), settings.ingress.hosts[0]
+    url, host = address(environment, cluster), host_of(settings)
     measured: list[SplitMeasurement] = []
     with Kube(cluster.kubeconfig, cluster.context) as kube:
         for service, weights in settings.asked().items() if settings.meshed else ():
@@ -269,9 +288,7 @@ def measure_splits(
                 versions={version: naming.version_label(version) for version in weights},
             )
             page = PAGES.get(service) if _shared_alike(settings, service, "webapp") else None
-            way_in = (
-                Entrance(url=f"{url}{page}", host=None if host == "*" else host) if url and page else None
-            )
+            way_in = Entrance(url=f"{url}{page}", host=host) if url and page else None
             measured += measure(kube, split, way_in, images.fortio(), Load(requests=requests), progress)
     return tuple(measured)
 
@@ -307,8 +324,8 @@ def _report(
     console = Console()
     if measured:
         console.print(render_table(measured))
-    url = address(environment, cluster) if cluster else None
-    console.print(f"The webapp answers at {url}" if url else "The environment is up.", highlight=False)
+    told = where(environment, cluster) if cluster else ""
+    console.print(told or "The environment is up.", highlight=False, soft_wrap=True)
     console.print(f"Up in {elapsed(seconds)}. Next: make status, or see README.md.", highlight=False)
     if not all(measurement.passes() for measurement in measured):
         raise UserError("the measured split is not the one asked for; make measure repeats the measurement")

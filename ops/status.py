@@ -10,7 +10,7 @@ from rich.table import Table
 
 from localcluster.tools import toolbox
 from ops import clusters
-from ops.environment import Environment, address
+from ops.environment import Environment, where
 from ops.errors import UserError
 from ops.kube import PASSING_ERRORS, Kube, is_ready
 
@@ -30,8 +30,8 @@ def show(name: str) -> None:
     with Kube(cluster.kubeconfig, cluster.context) as kube:
         console.print(_pods(kube, environment.settings.namespace))
         console.print(_versions(kube, environment))
-    if url := address(environment, cluster):
-        console.print(f"The webapp answers at {url}")
+    if told := where(environment, cluster):
+        console.print(told, soft_wrap=True)
 
 
 def _processes() -> Table:

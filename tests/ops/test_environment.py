@@ -122,10 +122,44 @@ def test_what_goes_with_an_environment_is_said_first(
         ({}, None, None),
         ({"services": {"mailserver": {}}}, 30080, None),
         # The port for plain HTTP sends on to HTTPS then, or is closed.
-        ({"ingress.tls": {"kind": "values"}}, 30080, None),
-        ({"ingress.tls": {"kind": "secret", "name": "mine", "redirect": False}}, 30080, None),
+        ({"ingress.tls": {"kind": "values"}}, 30080, "https://127.0.0.1:30081"),
+        (
+            {"ingress.tls": {"kind": "secret", "name": "mine", "redirect": False}},
+            30080,
+            "https://127.0.0.1:30081",
+        ),
+        ({"ingress.tls": {"kind": "values"}}, None, None),
     ],
 )
 def test_where_the_webapp_is_reached(changes: Node, port: int | None, address: str | None) -> None:
-    cluster = Cluster(Path("/kubeconfig"), None, port, ours=True)
+    cluster = Cluster(Path("/kubeconfig"), None, port, port and port + 1, ours=True)
     assert environments.address(environment(changes), cluster) == address
+
+
+TLS: Node = {"ingress.tls": {"kind": "values"}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, "The webapp answers at http://127.0.0.1:8080"),
+        (
+            {"ingress.hosts": ["pitstop.example.org"]},
+            (
+                "The webapp answers at http://pitstop.example.org:8080, e.g. curl "
+                "--resolve pitstop.example.org:8080:127.0.0.1 http://pitstop.example.org:8080"
+            ),
+        ),
+        (
+            {**TLS, "ingress.hosts": ["*.example.org", "x.example.com"]},
+            (
+                "The webapp answers at https://www.example.org:8443, e.g. curl "
+                "-k --resolve www.example.org:8443:127.0.0.1 https://www.example.org:8443"
+            ),
+        ),
+        ({"services": {"mailserver": {}}}, ""),
+    ],
+)
+def test_a_person_is_told_where_the_webapp_is(changes: Node, told: str) -> None:
+    cluster = Cluster(Path("/kubeconfig"), None, 8080, 8443, ours=True)
+    assert environments.where(environment(changes), cluster) == told
