@@ -40,6 +40,8 @@ def main() -> None:
 
     pulumi.export("namespace", plan.namespace.name)
     pulumi.export("cluster", ground.identity)
+    for name, value in plan.whereabouts().items():
+        pulumi.export(name, value)
     pulumi.export("asked", {name: dict(shares) for name, shares in plan.asked.items()})
     pulumi.export("versions", plan.versions())
     pulumi.export("entries", plan.entry_points())

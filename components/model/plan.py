@@ -96,6 +96,10 @@ class Plan:
                 "restricted: this mesh sets sidecars up by an init container with rights of its own"
             )
 
+    def whereabouts(self) -> dict[str, str]:
+        """What a person needs to find the managed cluster in Azure; nothing where there is none."""
+        return {"group": self.azure.group, "managedCluster": self.azure.cluster} if self.azure else {}
+
     def versions(self) -> dict[str, list[str]]:
         """The versions of each service, by their image tags."""
         return {

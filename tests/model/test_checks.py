@@ -613,6 +613,25 @@ AZURE = {
         {"azure.monitoring": {}},
         AKS,
     ),
+    "addon-cluster": Case(
+        {"mesh": {"kind": "addon", "revisions": ["asm-1-27"]}},
+        "pitstop:mesh.kind = addon: the add-on belongs to a cluster of kind aks, and this is local; valid "
+        "where somebody else has switched it on: {kind: existing, revision: asm-1-27, rootNamespace: "
+        "aks-istio-system, gateway: {namespace: aks-istio-ingress, selector: {istio: "
+        "aks-istio-ingressgateway-external}}}",
+        {
+            "mesh": {
+                "kind": "existing",
+                "revision": "asm-1-27",
+                "rootNamespace": "aks-istio-system",
+                "gateway": {
+                    "namespace": "aks-istio-ingress",
+                    "selector": {"istio": "aks-istio-ingressgateway-external"},
+                },
+            }
+        },
+        CANARY,
+    ),
     "keda-addon": Case(
         {"services.invoiceservice": QUEUED},
         "pitstop:cluster.addons.keda = false: a service is scaled by its queue, which KEDA does; valid: true",

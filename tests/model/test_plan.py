@@ -18,6 +18,7 @@ from components.model.findings import RefusedError
 from components.model.plan import hard_needs
 from components.model.settings import AddonMesh
 from ops.paths import CHECKOUT
+from tests.model.azure import AKS
 from tests.model.everything import EVERYTHING
 from tests.model.examples import CANARY, OWNER, REMOVE, WHOLE, Node, objects, pick, plan, raw, settings
 
@@ -311,7 +312,7 @@ ADDON: Node = {"kind": "addon", "revisions": ["asm-1-27", "asm-1-28"], "live": "
 
 
 def test_the_add_on_is_joined_by_revision_and_configured_where_it_lives() -> None:
-    made = plan({"mesh": ADDON})
+    made = plan({"mesh": ADDON}, AKS)
     assert made.namespace.labels["istio.io/rev"] == "asm-1-27"
     assert made.mesh is not None
     assert (made.mesh.releases, made.mesh.namespaces) == ((), ())
@@ -326,7 +327,7 @@ def test_the_add_on_is_joined_by_revision_and_configured_where_it_lives() -> Non
 
 
 def test_init_containers_of_the_add_on_need_a_namespace_that_only_warns_and_the_preview_says_so() -> None:
-    made, prefix = plan({"mesh": ADDON}), "pod-security.kubernetes.io"
+    made, prefix = plan({"mesh": ADDON}, AKS), "pod-security.kubernetes.io"
     levels = [made.namespace.labels[f"{prefix}/{mode}"] for mode in ("enforce", "warn", "audit")]
     assert levels == ["privileged", "restricted", "restricted"]
     assert [*made.notes()] != []

@@ -174,6 +174,11 @@ def test_every_kubernetes_object_is_registered_too(made: Made) -> None:
     assert expected <= {(one.kind, one.name) for one in made.requests}
 
 
+def test_a_person_can_find_the_cluster() -> None:
+    assert plan(base=FULL).whereabouts() == {"group": "rg-pitstop-test", "managedCluster": "aks-pitstop-test"}
+    assert plan().whereabouts() == {}
+
+
 def test_a_cluster_that_runs_is_looked_at_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[str] = []
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from components.model.catalogue import CATALOGUE, MAIL, Kind, Service, callers_of
 from components.model.plan import hard_needs
+from tests.model.azure import ADMINS, COMMIT, SUBSCRIPTION, TENANT
 
 TODAY = date(2026, 11, 25)  # what checks are told; a drawn fault lasts at least until then
 Node = dict[str, Any]
@@ -25,6 +26,16 @@ IMAGES = st.sampled_from(
     ["ghcr.io/acme/webapp:1.0", f"registry.example:5000/a/b@sha256:{'0' * 64}", "docker.io/library/x:1.0"]
 )
 
+OUTBOUND: st.SearchStrategy[Node] = st.sampled_from(
+    [
+        {"kind": "loadBalancer", "addresses": 2},
+        {"kind": "natGateway"},
+        {"kind": "userDefinedRouting", "nextHop": "10.9.0.4"},
+    ]
+)
+ACCESS: st.SearchStrategy[Node] = st.sampled_from(
+    [{"kind": "private"}, {"kind": "public", "authorizedRanges": ["203.0.113.0/24"]}]
+)
 AFFINITIES: st.SearchStrategy[Node] = st.sampled_from(
     [{"header": "x-user"}, {"cookie": {"name": "pitstop"}}, {"cookie": {"name": "p", "ttl": "1h"}}]
 )
@@ -59,12 +70,77 @@ def environments(draw: Draw) -> Node:
     egress = draw(egresses(sorted(chosen))) + _shadows(services) if meshed else []
     return {
         "namespace": draw(st.sampled_from(["pitstop", "p", "pitstop-2", "n" * 63])),
-        "cluster": draw(st.sampled_from([{"kind": "local"}, {"kind": "kubeconfig", "context": "kind-one"}])),
         "mesh": mesh,
         "guardrails": {"faults": faults, "retryBudget": 100_000},
         "services": services,
         **({"egress": egress} if egress else {}),
         **{key: optional[key] for key in sorted(kept)},
+        **draw(clusters(services, addon=mesh["kind"] == "addon")),
+    }
+
+
+@st.composite
+def clusters(draw: Draw, services: Node, *, addon: bool) -> Node:
+    """The cluster, and what goes with it; one with the add-on is made by the environment itself."""
+    there = draw(st.sampled_from(["local", "kubeconfig", "aks"])) if not addon else "aks"
+    if there == "local":
+        return {"cluster": {"kind": "local"}}
+    if there == "kubeconfig":
+        return {"cluster": {"kind": "kubeconfig", "context": "kind-one"}}
+    chosen = [{"kind": "inCluster"}, {"kind": "azureSql", "sku": draw(st.sampled_from(["S0", "GP_Gen5_2"]))}]
+    database = draw(st.sampled_from(chosen if "sqlserver" in services else chosen[:1]))
+    if database["kind"] != "inCluster":
+        del services["sqlserver"]
+    own = draw(st.booleans())
+    registry: Node = {"sku": draw(st.sampled_from(["Basic", "Premium"]))}
+    if own and draw(st.booleans()):
+        registry["builds"] = {"commit": COMMIT, "versions": draw(st.sampled_from([{}, {"v2": "b" * 40}]))}
+    return {
+        "cluster": draw(managed()),
+        "azure": {
+            "subscription": SUBSCRIPTION,
+            "tenant": TENANT,
+            "location": draw(st.sampled_from(["westeurope", "eastus2"])),
+            "name": draw(st.sampled_from(["a", "prod", "production"])),
+            "tags": draw(st.dictionaries(st.sampled_from(["owner", "cost centre", "ü"]), st.just("1"))),
+            "network": {"outbound": draw(OUTBOUND)},
+            "database": database,
+            "monitoring": {"grafana": draw(st.booleans()), "applicationInsights": draw(st.booleans())},
+            "protect": draw(st.booleans()),
+            **({"registry": registry} if own else {}),
+        },
+        "images": "own" if own else draw(st.sampled_from(["upstream", "ghcr.io/acme/pitstop"])),
+    }
+
+
+@st.composite
+def managed(draw: Draw) -> Node:
+    """A managed cluster that Azure would take."""
+    names = draw(st.sets(st.sampled_from(["apps", "a", "x1", "abcdefghijkl"]), min_size=1))
+    return {
+        "kind": "aks",
+        "version": draw(st.sampled_from(["1.34", "1.35"])),
+        "tier": draw(st.sampled_from(["Free", "Standard", "Premium"])),
+        "access": draw(ACCESS),
+        "admins": [ADMINS],
+        "system": {"vmSize": "Standard_D4ds_v5", "min": draw(st.integers(1, 3)), "max": 5},
+        "pools": {
+            name: {
+                "vmSize": draw(st.sampled_from(["Standard_D4ds_v5", "Standard_E8-4ads_v5"])),
+                "min": draw(st.integers(0, 2)),
+                "max": draw(st.integers(2, 10)),
+                "zones": draw(st.sampled_from([[], [2], [3, 1], [1, 2, 3]])),
+                "maxSurge": draw(st.sampled_from(["1", "33%", "100%"])),
+            }
+            for name in names
+        },
+        "upgrades": {"channel": draw(st.sampled_from(["none", "patch", "rapid", "node-image"]))},
+        "addons": {
+            "keda": True,
+            "defender": draw(st.booleans()),
+            "containerInsights": draw(st.booleans()),
+            "vault": draw(st.sampled_from([None, {}, {"rotation": "10m"}])),
+        },
     }
 
 

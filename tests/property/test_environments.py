@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from components.model.checks import check_plan, check_settings, plan_for
 from components.model.explain import parse
 from components.model.manifests import Document
+from components.model.outputs import PLACE
+from localcluster.azure.sdk import problems as inputs_of
 from ops.schema_doc import text
 from tests.property.strategies import TODAY, Node, environments
 from tests.validate.references import dangling
@@ -22,8 +24,15 @@ FOUND = (Phase.explicit, Phase.reuse, Phase.generate)
 SCHEMA = jsonschema_rs.Draft7Validator(json.loads(text()))
 
 
+def is_place(value: object) -> bool:
+    return isinstance(value, str) and PLACE.fullmatch(value) is not None
+
+
 def documents(content: Node) -> list[Document]:
-    return list(plan_for(parse(content), OWNER, TODAY).documents())
+    """Everything a plan makes, what it stands on in Azure included."""
+    plan = plan_for(parse(content), OWNER, TODAY)
+    azure = plan.azure.resources if plan.azure else ()
+    return [*plan.documents(), *({"key": one.key, **one.inputs} for one in azure)]
 
 
 @thoroughness(max_examples=50, deadline=None, phases=FOUND)
@@ -36,6 +45,8 @@ def test_what_is_accepted_is_what_a_cluster_takes(content: Node) -> None:
     objects = list(plan.documents())
     assert [line for one in objects for minor in MINORS for line in problems(one, minor)] == []
     assert dangling(objects) == []
+    azure = plan.azure.resources if plan.azure else ()
+    assert [line for one in azure for line in inputs_of(one.token, one.inputs, opaque=is_place)] == []
 
 
 @thoroughness(max_examples=25, deadline=None, phases=FOUND)

@@ -7,6 +7,7 @@ from components.model.catalogue import CATALOGUE, Kind
 from components.model.checks import plan_for
 from components.model.explain import parse
 from components.model.plan import Plan
+from tests.model.azure import AZURE, CLUSTER
 
 TODAY = date(2026, 11, 25)
 OWNER = "pitstop.test"
@@ -168,6 +169,9 @@ ENVIRONMENTS: dict[str, Node] = {
         },
     ),
     "add-on": base(
+        cluster=CLUSTER,
+        azure=AZURE,
+        images="upstream",
         mesh={
             "kind": "addon",
             "revisions": ["asm-1-27", "asm-1-28"],

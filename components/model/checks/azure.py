@@ -14,8 +14,10 @@ from components.model.catalogue import SQL
 from components.model.checks.registry import Asked, plan_check, settings_check
 from components.model.explain import key_path
 from components.model.findings import Finding
+from components.model.istio import ADDON_GATEWAY_NAMESPACE, ADDON_NAMESPACE
 from components.model.outputs import places
 from components.model.plan import Plan
+from components.model.settings import AddonMesh
 
 
 def _made(asked: Asked) -> Iterator[tuple[AksCluster, AzureSettings]]:
@@ -105,6 +107,27 @@ def logs_nowhere(asked: Asked) -> Iterator[Finding]:
             if on and azure.monitoring is None:
                 path = key_path(("cluster", "addons", key))
                 yield Finding("logs-nowhere", path, "needs azure.monitoring; valid without: false", "true")
+
+
+@settings_check(
+    "addon-cluster",
+    "The add-on of a cluster that this stack does not make",
+    reason="The add-on is a part of the managed cluster itself: nobody else can switch it on.",
+    source="https://learn.microsoft.com/azure/aks/istio-deploy-addon",
+)
+def addon_cluster(asked: Asked) -> Iterator[Finding]:
+    mesh, cluster = asked.settings.mesh, asked.settings.cluster
+    if isinstance(mesh, AddonMesh) and not isinstance(cluster, AksCluster):
+        there = (
+            f"kind: existing, revision: {mesh.carrying}, rootNamespace: {ADDON_NAMESPACE}, "
+            f"gateway: {{namespace: {ADDON_GATEWAY_NAMESPACE}, "
+            "selector: {istio: aks-istio-ingressgateway-external}}"
+        )
+        text = (
+            f"the add-on belongs to a cluster of kind aks, and this is {cluster.kind}; valid where somebody "
+            f"else has switched it on: {{{there}}}"
+        )
+        yield Finding("addon-cluster", key_path(("mesh", "kind")), text, mesh.kind)
 
 
 @settings_check(
