@@ -1,7 +1,7 @@
 """The rules as Pulumi's policies. Nothing is decided here."""
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Protocol
 
 from pulumi_policy import (
@@ -51,8 +51,8 @@ class Seen(Protocol):
 class Run:
     """One preview or update: what the pack is told, and what has been seen so far."""
 
-    def __init__(self) -> None:
-        self.today = datetime.now(tz=UTC).date()
+    def __init__(self, today: date | None = None) -> None:
+        self.today = today or datetime.now(tz=UTC).date()
         self.pack = PackSettings()
         self.exemptions = exempting.read((), codes(), self.today)
         self.inputs: dict[str, Resource] = {}

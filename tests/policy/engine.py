@@ -1,7 +1,6 @@
 """The real engine with the pack, over programs whose providers accept everything.
 
-What a provider would do with a resource is no matter of the pack's: these hand inputs back, as providers do
-in a preview, so neither a cluster nor a cloud is needed.
+What a provider would do with a resource is no matter of the pack's: neither cluster nor cloud is needed.
 """
 
 import json
@@ -46,10 +45,8 @@ class Echo(provider_pb2_grpc.ResourceProviderServicer):
     ) -> provider_pb2.CheckResponse:
         return provider_pb2.CheckResponse(inputs=request.news)
 
-    def Create(  # noqa: N802
-        self, request: provider_pb2.CreateRequest, _: object
-    ) -> provider_pb2.CreateResponse:
-        return provider_pb2.CreateResponse(id="", properties=request.properties)
+    def Create(self, *_: object) -> provider_pb2.CreateResponse:  # noqa: N802
+        return provider_pb2.CreateResponse()  # before an update nothing is known of what comes out
 
 
 @contextmanager
@@ -98,6 +95,11 @@ class Engine:
     def init(self, stack: str) -> None:
         """Makes the stack."""
         done = self._run("pulumi", "stack", "init", stack)
+        assert done.returncode == 0, done.stderr
+
+    def set(self, key: str, value: str) -> None:
+        """One value of the stack's configuration."""
+        done = self._run("pulumi", "config", "set", key, value)
         assert done.returncode == 0, done.stderr
 
     def _run(self, *command: str) -> "subprocess.CompletedProcess[str]":

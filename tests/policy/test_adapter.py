@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from google.protobuf import json_format, struct_pb2  # type: ignore[import-untyped]
@@ -14,6 +14,7 @@ from policy.rulebook.judging import configured, judge, rules
 from policy.rulebook.reading import SENTINELS
 from tests.policy.breaks import BREAKS, V1, Break
 from tests.policy.test_exceptions import GOOD
+from tests.policy.test_rules import TODAY
 from tests.policy.world import CONFIG, Node, Stack, changed, resources, world
 
 WORLD = world()
@@ -29,10 +30,10 @@ class Engine:
     """Asks a pack as the engine does: what it is told first, then each resource, then all of them."""
 
     def __init__(self, config: Mapping[str, object]) -> None:
-        self.run = adapter.Run()
-        self.pack: Any = _PolicyAnalyzerServicer(  # typed in part
-            adapter.NAME, "1.0.0", adapter.policies(self.run), EnforcementLevel.MANDATORY
-        )
+        self.run = adapter.Run(TODAY)
+        policies = adapter.policies(self.run)
+        servicer = _PolicyAnalyzerServicer(adapter.NAME, "1.0.0", policies, EnforcementLevel.MANDATORY)
+        self.pack = cast(Any, servicer)  # typed in part
         levels = {one.name: one.enforcementLevel for one in self.pack.GetAnalyzerInfo(None, None).policies}
         stated = {name: config.get(name, {}) for name in levels}
         request = proto.ConfigureAnalyzerRequest()
@@ -83,10 +84,10 @@ def test_the_world_passes() -> None:
 
 @pytest.mark.parametrize("change", BREAKS[::4], ids=lambda change: change.name)
 def test_it_says_what_is_found_without_it(change: Break) -> None:
-    stack, today = change.of(WORLD), Engine(CONFIG).run.today
+    stack = change.of(WORLD)
     expected = {
         (one.code, one.resource.urn if one.resource else "", str(one.violation))
-        for one in judge(resources(stack), configured(CONFIG, today))
+        for one in judge(resources(stack), configured(CONFIG, TODAY))
     }
     assert told(stack, CONFIG) == expected
     assert expected

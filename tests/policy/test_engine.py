@@ -1,6 +1,8 @@
 """The pack inside the real engine says what it says without one."""
 
 import json
+import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from policy.rulebook.judging import judge
 from tests.policy.engine import Engine, Said, engine, served
 
 pytestmark = pytest.mark.tools
+FOREIGN = CHECKOUT / "tests" / "policy" / "foreign" / "__main__.py"
 
 PROGRAM = f"""
 import runpy
@@ -56,8 +59,12 @@ def strict(local: Engine, tmp_path_factory: pytest.TempPathFactory) -> Said:
     return local.preview(CHECKOUT / "policy", config)
 
 
-def test_the_local_environment_passes(local: Engine) -> None:
-    said = local.preview(CHECKOUT / "policy", CHECKOUT / "policy" / "local.json")
+def test_the_local_environment_passes(local: Engine, tmp_path: Path) -> None:
+    content = json.loads((CHECKOUT / "policy" / "local.json").read_text())
+    for one in content["pack"]["exceptions"]:
+        one["expires"] = "2999-12-31"  # the day of the test is no matter of the test
+    (tmp_path / "local.json").write_text(json.dumps(content))
+    said = local.preview(CHECKOUT / "policy", tmp_path / "local.json")
     assert said.status == 0, said.text
     assert said.violations == ()
 
@@ -69,3 +76,69 @@ def test_what_stops_a_preview_is_what_stops_without_an_engine(strict: Said, tmp_
     assert len(expected) > 20
     assert strict.status != 0
     assert strict.stopping() == expected
+
+
+@pytest.fixture
+def foreign(tools: toolbox.Toolbox, providers: str, tmp_path: Path) -> Engine:
+    """Somebody else's program, with a pack that was copied to it."""
+    made = engine(tools, tmp_path / "engine", FOREIGN.read_text(), {}, providers)
+    made.init("prod")
+    return made
+
+
+@pytest.fixture
+def pack(tmp_path: Path) -> Path:
+    """The pack by itself, in a folder of another name."""
+    target = tmp_path / "their-policies"
+    shutil.copytree(CHECKOUT / "policy", target, ignore=shutil.ignore_patterns("__pycache__"))
+    return target
+
+
+def told(folder: Path, **more: object) -> Path:
+    """A configuration for the pack."""
+    path = folder / "told.json"
+    path.write_text(json.dumps({"pack": {"environment": "prod"}, "A13-private": {"private": False}, **more}))
+    return path
+
+
+def test_a_program_of_somebody_elses_passes(foreign: Engine, pack: Path, tmp_path: Path) -> None:
+    said = foreign.preview(pack, told(tmp_path))
+    assert said.violations == ()
+    assert said.status == 0, said.text
+
+
+def test_or_does_not(foreign: Engine, pack: Path, tmp_path: Path) -> None:
+    foreign.set("careless", "true")
+    said = foreign.preview(pack, told(tmp_path))
+    assert said.status != 0
+    assert {rule for rule, _, level, _ in said.violations if level == "mandatory"} == {
+        *("A1", "A2", "A3", "A5", "A7-window", "A9", "A13", "A14"),
+        *("S2", "W2", "W3", "W6", "W8", "W11"),
+    }
+    (unknown,) = (message for rule, _, _, message in said.violations if rule == "A13")
+    assert "properties.enablePurgeProtection: cannot be judged" in unknown
+    assert "hunter2" not in "".join(message for _, _, _, message in said.violations)
+
+
+def test_an_unknown_may_be_advice(foreign: Engine, pack: Path, tmp_path: Path) -> None:
+    foreign.set("careless", "true")
+    lenient = {"environment": "prod", "unknowns": "advise"}
+    said = foreign.preview(pack, told(tmp_path, pack=lenient, all="advisory"))
+    assert said.status == 0, said.text
+    assert any("can't run policy 'A13'" in message for _, _, _, message in said.violations)
+
+
+def test_a_configuration_the_schema_refuses(foreign: Engine, pack: Path, tmp_path: Path) -> None:
+    said = foreign.preview(pack, told(tmp_path, A1={"minimum": 0}))
+    assert said.status != 0
+    assert "minimum" in said.text
+
+
+def test_a_pack_that_cannot_run_fails_at_once(foreign: Engine, pack: Path, tmp_path: Path) -> None:
+    (pack / "rulebook" / "azure.py").write_text("raise ValueError('this pack is broken')\n")
+    started = time.monotonic()
+    said = foreign.preview(pack, told(tmp_path))
+    assert said.status != 0
+    assert "does not serve" in said.text
+    assert "this pack is broken" in said.text
+    assert time.monotonic() - started < 40

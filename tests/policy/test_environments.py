@@ -16,6 +16,7 @@ from ops.paths import CHECKOUT
 from policy.rulebook.judging import Configuration, Finding, judge, rules
 from policy.rulebook.registry import Resource
 from tests.policy.mutations import GONE, MUTATIONS, Mutation
+from tests.policy.test_rules import TODAY
 
 ENVIRONMENTS = sorted(path.name.split(".")[1] for path in CHECKOUT.glob("Pulumi.*.yaml"))
 ENOUGH = 3  # resources of a kind that are broken in the same way
@@ -28,7 +29,7 @@ def registered(environment: str) -> tuple[Resource, ...]:
 
 @cache
 def configuration(environment: str) -> Configuration:
-    return policy.configuration_of(environment)
+    return policy.configuration_of(environment, TODAY)
 
 
 @cache

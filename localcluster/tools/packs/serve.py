@@ -43,7 +43,7 @@ class Pack:
         """
         self.folder = folder
         self.named.set()
-        if not self.serving.wait(SECONDS):
+        if not self.serving.wait(SECONDS) or self.channel is None:
             raise RuntimeError(f"the policy pack in {folder} does not serve")
 
     def call(self, method: str, request: bytes) -> bytes:
@@ -69,7 +69,7 @@ class Calls(grpc.GenericRpcHandler):  # type: ignore[misc]
         try:
             self.pack.start(asked.program_directory)
         except RuntimeError as error:
-            context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
+            context.abort(grpc.StatusCode.INTERNAL, str(error))  # the engine would wait for UNAVAILABLE
         answer: bytes = analyzer_pb2.AnalyzerHandshakeResponse().SerializeToString()
         return answer
 
@@ -113,7 +113,10 @@ def main() -> None:
     pack.named.wait()
     sys.stdout = io.TextIOWrapper(Port(pack), write_through=True)
     sys.argv = ["pulumi.policy", engine, pack.folder]
-    runpy.run_module("pulumi.policy", run_name="__main__")
+    try:
+        runpy.run_module("pulumi.policy", run_name="__main__")
+    finally:
+        pack.serving.set()  # a pack that ended without a word keeps nobody waiting
 
 
 main()
