@@ -2,10 +2,11 @@
 PYTHON ?= python3
 PITSTOP = $(PYTHON) ./pitstop
 ENV = local
+OUT = out/$(ENV)
 FAST = not cluster and not node and not tools
 
 .DEFAULT_GOAL := help
-.PHONY: help up down stop status preview diff-env pin policy env measure test test-fast check lock bench timeline
+.PHONY: help up down stop status preview review diff-env pin policy env measure test test-fast check lock bench timeline
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,6 +34,12 @@ pin: ## note the digest of every image in the stack file: make pin ENV=prod
 
 policy: ## the policy pack over what the program registers; no cluster, no credentials
 	@$(PITSTOP) policy --env $(ENV) $(ARGS)
+
+review: ## what the comment of a pull request would say, and whether the change may pass
+	@$(PITSTOP) review plan --stack $(ENV) --output $(OUT)
+	@$(PITSTOP) policy --env $(ENV) --json > $(OUT)/policy.json || test $$? -eq 2
+	@$(PITSTOP) review comment --stack $(ENV) --folder $(OUT) $(ARGS)
+	@$(PITSTOP) review guard --stack $(ENV) --folder $(OUT)
 
 env: ## shell lines for a plain `pulumi`: eval "$$(make -s env)"
 	@$(PITSTOP) env --env $(ENV) $(ARGS)

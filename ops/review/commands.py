@@ -6,13 +6,9 @@ What a command needs is imported when it runs, so that `--help` of everything el
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from ops.review.guard import Verdict
-    from ops.review.preview import Preview
 
 app = typer.Typer(
     help="What a change would do: in words, as a comment, and whether it may be carried out. "
@@ -22,11 +18,16 @@ app = typer.Typer(
 
 ALLOWANCE = "allow: replace ManagedCluster cluster in dev because its pod network changes"
 PreviewFile = Annotated[Path, typer.Option("--preview", help="What `pulumi preview --json` wrote.")]
-StackName = Annotated[str, typer.Option("--stack", "-s", help="Whose stack file has the limits.")]
-PolicyFile = Annotated[Path | None, typer.Option("--policy", help="What `make policy` wrote with --json.")]
-Allow = Annotated[
-    Path | None, typer.Option("--allow", help=f"The pull request's text, with lines such as: {ALLOWANCE}")
+Folder = Annotated[
+    Path,
+    typer.Option(
+        "--folder",
+        "-f",
+        help="Where `review plan` put preview.json and preview.diff, and `policy --json` policy.json; and "
+        f"pull.md, the pull request's text, with lines such as: {ALLOWANCE}",
+    ),
 ]
+StackName = Annotated[str, typer.Option("--stack", "-s", help="Whose stack file has the limits.")]
 Base = Annotated[
     str, typer.Option("--base", help="A revision whose limits hold too, e.g. origin/main: the lower wins.")
 ]
@@ -70,58 +71,42 @@ def words(preview: PreviewFile) -> None:
 
 
 @app.command()
-def guard(
-    stack: StackName, preview: PreviewFile, policy: PolicyFile = None, allow: Allow = None, base: Base = ""
-) -> None:
+def guard(stack: StackName, folder: Folder, base: Base = "") -> None:
     """Refuse a plan that loses something of worth, moves weights too far, or breaks a rule."""
-    from ops.review import policy as policies
-    from ops.review import preview as previews
+    from ops.review import material
 
-    verdict = _verdict(stack, previews.read(preview), allow, base)
-    for line in verdict.allowed:
+    given = material.read(stack, folder, base)
+    for line in given.verdict.allowed:
         print(line)
-    found = policies.read(policy).ordered() if policy else ()
-    broken = [f"{one.rule}: {one.resource}: {one.message}; {one.remedy}" for one in found if one.stops]
-    _refuse(f"{stack}: {line}" for line in (*verdict.refused, *broken))
+    _refuse(f"{stack}: {line}" for line in (*given.verdict.refused, *given.broken()))
 
 
 @app.command()
-def comment(  # noqa: PLR0913 - each is one thing the comment shows
+def comment(
     *,
     stack: StackName,
-    preview: PreviewFile,
-    policy: PolicyFile = None,
-    diff: Annotated[Path | None, typer.Option(help="What `pulumi preview --diff` wrote.")] = None,
-    allow: Allow = None,
+    folder: Folder,
     base: Base = "",
     rehearsal: Annotated[
-        bool, typer.Option("--rehearsal", envvar="REHEARSE", help="A stand-in answered.")
+        bool, typer.Option("--rehearsal", envvar="REHEARSE", help="A stand-in answered for Azure.")
     ] = False,
     commit: Annotated[str, typer.Option(help="The commit that was previewed.")] = "",
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Instead of printing it.")] = None,
 ) -> None:
-    """Write the comment of a stack on a pull request."""
+    """Write the comment of a stack on a pull request: comment.md, in the folder."""
     from ops.review import comment as comments
-    from ops.review import files
-    from ops.review import policy as policies
-    from ops.review import preview as previews
+    from ops.review import material
 
-    read = previews.read(preview)
-    text = comments.comment(
-        comments.Facts(
-            stack=stack,
-            preview=read,
-            verdict=_verdict(stack, read, allow, base),
-            policy=policies.read(policy) if policy else None,
-            diff=files.text(diff),
-            rehearsal=rehearsal,
-            commit=commit,
-        )
+    given = material.read(stack, folder, base)
+    facts = comments.Facts(
+        stack=stack,
+        preview=given.preview,
+        verdict=given.verdict,
+        policy=given.policy,
+        diff=given.diff,
+        rehearsal=rehearsal,
+        commit=commit,
     )
-    if output:
-        output.write_text(text)
-    else:
-        print(text, end="")
+    (folder / material.COMMENT).write_text(comments.comment(facts))
 
 
 @app.command()
@@ -162,7 +147,7 @@ def post(
 def reviewed(
     stack: StackName,
     commit: Annotated[str, typer.Option(help="A commit of the main branch.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="A folder for pull.md and preview.json.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="A folder for pull.md and reviewed.json.")],
     repo: Repo = "",
 ) -> None:
     """Get what was reviewed before a commit was merged: the pull request's text and its preview."""
@@ -179,7 +164,7 @@ def reviewed(
     if seen is None:
         _refuse([f"pull request {pull.number}: left no preview of {stack}, so nobody has reviewed its plan"])
         return
-    (output / "preview.json").write_bytes(seen)
+    (output / "reviewed.json").write_bytes(seen)
     print(f"reviewed in pull request {pull.number}")
 
 
@@ -236,13 +221,20 @@ def drift(
 def same_plan(
     reviewed: Annotated[Path, typer.Option(help="The preview the pull request was approved with.")],
     preview: PreviewFile,
+    summary: Annotated[Path | None, typer.Option(help="A file of Markdown to say it in, too.")] = None,
 ) -> None:
     """Refuse a plan that is not the one that was reviewed, and say what differs."""
     from ops.review import preview as previews
-    from ops.review.same import differences
+    from ops.review.same import differences, unlike
 
     now = previews.read(preview)
-    found = differences(previews.read(reviewed), now)
+    if reviewed.exists():
+        found = differences(previews.read(reviewed), now)
+    else:
+        found = ["there is no reviewed plan to compare with"]
+    if summary and found:
+        with summary.open("a") as file:
+            file.write(unlike(found))
     if not found:
         print(f"the plan is the one that was reviewed ({len(now.changes)} changes)")
     _refuse(found)
@@ -262,16 +254,6 @@ def scan(
     if not found:
         print(f"none of {len(wanted)} secret values in {len(sources)} files")
     _refuse(str(leak) for leak in found)
-
-
-def _verdict(stack: str, preview: "Preview", allow: Path | None, base: str) -> "Verdict":
-    from ops.errors import UserError
-    from ops.review import files, limits
-    from ops.review.guard import judge
-
-    if preview.stack and preview.stack != stack:
-        raise UserError(f"--stack = {stack}: the preview is of {preview.stack}; valid: {preview.stack}")
-    return judge(preview, files.text(allow).splitlines(), limits.max_step(stack, base))
 
 
 def _refuse(lines: Iterable[str]) -> None:

@@ -9,10 +9,11 @@ from ops.environment import Environment
 from ops.errors import UserError
 from ops.progress import Progress
 from ops.review import drift, words
+from ops.review.material import DIFF, PREVIEW
 from ops.review.preview import understood
 from ops.stack import Stack
 
-PREVIEW, DIFF, PLAN, REFRESH = "preview.json", "preview.diff", "plan.json", "refresh.json"
+PLAN, REFRESH = "plan.json", "refresh.json"
 
 
 def preview(name: str, folder: Path) -> list[str]:

@@ -1,9 +1,10 @@
 """Whether the plan of main is the plan that was reviewed."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ops.review import words
+from ops.review.markdown import bullets, plain
 from ops.review.phrases import differing, few
 from ops.review.preview import Change, Preview
 
@@ -20,6 +21,11 @@ def differences(reviewed: Preview, now: Preview) -> list[str]:
     for urn in before.keys() & after.keys():
         found += _moved(before[urn], after[urn])
     return sorted(found) + sorted({*now.errors} - {*reviewed.errors})
+
+
+def unlike(found: Sequence[str]) -> str:
+    """The differences as Markdown, for whoever approves."""
+    return f"\n#### Not the plan that was reviewed\n\n{bullets([plain(line) for line in found])}\n"
 
 
 def _told(change: Change) -> str:

@@ -1,15 +1,20 @@
 """What a plan must not do by itself."""
 
+import json
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from ops.review import guard
+from ops.errors import UserError
+from ops.review import guard, limits
 from ops.review.commands import app
 from ops.review.preview import Preview
 from tests.review import recorded
 from tests.review.recorded import of, step
+from tests.review.scenarios import text
 
 AKS = "azure-native:containerservice:ManagedCluster"
 REPLACED = step("replace", AKS, "cluster", {"a": 1}, {"a": 2}, replaceReasons=["networkProfile.podCidr"])
@@ -143,17 +148,60 @@ def test_a_step_is_seen_under_another_name_too() -> None:
 
 
 def test_the_command_ends_with_2_and_says_why_on_standard_error(tmp_path: Path) -> None:
-    run, recording = CliRunner(), str(recorded.FIXTURES / "volume.json")
-    done = run.invoke(app, ["guard", "--stack", "dev", "--preview", recording])
+    run, command = CliRunner(), ["guard", "--stack", "dev", "--folder", str(tmp_path)]
+    shutil.copy(recorded.FIXTURES / "volume.json", tmp_path / "preview.json")
+    done = run.invoke(app, command)
     assert done.exit_code == 2
     assert "dev: replaces PersistentVolumeClaim sqlserver because of spec.storageClassName" in done.stderr
-    text = tmp_path / "pull.md"
-    text.write_text(
+    (tmp_path / "pull.md").write_text(
         "".join(
             f"allow: replace PersistentVolumeClaim {name} in dev because it is empty\r\n"
             for name in ("sqlserver", "rabbitmq")
         )
     )
-    done = run.invoke(app, ["guard", "--stack", "dev", "--preview", recording, "--allow", str(text)])
+    done = run.invoke(app, command)
     assert done.exit_code == 0, done.stderr
     assert done.stdout.count("allowed: it is empty") == 2
+
+
+def test_a_broken_rule_ends_it_too(tmp_path: Path) -> None:
+    shutil.copy(recorded.FIXTURES / "weights.json", tmp_path / "preview.json")
+    finding = {"rule": "W3", "level": "mandatory", "urn": "urn:pulumi:dev::p::a:b:Kind::name"}
+    finding |= {"message": "has no digest", "remedy": "make pin"}
+    for level, status in (("advisory", 0), ("mandatory", 2)):
+        results = {"rules": 1, "resources": 1, "findings": [{**finding, "level": level}]}
+        (tmp_path / "policy.json").write_text(json.dumps(results))
+        done = CliRunner().invoke(app, ["guard", "--stack", "dev", "--folder", str(tmp_path)])
+        assert done.exit_code == status
+        assert done.stderr == ("" if status == 0 else "dev: W3: Kind name: has no digest; make pin\n")
+
+
+def test_a_preview_of_another_stack_is_not_judged(tmp_path: Path) -> None:
+    shutil.copy(recorded.FIXTURES / "weights.json", tmp_path / "preview.json")
+    done = CliRunner().invoke(app, ["guard", "--stack", "prod", "--folder", str(tmp_path)])
+    assert str(done.exception) == "--stack = prod: the preview is of dev; valid: dev"
+
+
+def test_a_change_cannot_raise_its_own_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def git(*arguments: str) -> None:
+        subprocess.run(["git", *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    monkeypatch.setattr(limits, "CHECKOUT", tmp_path)
+    file = tmp_path / "Pulumi.dev.yaml"
+    git("init", "--initial-branch=main")
+    for most, tag in ((10, "before"), (50, "after")):
+        file.write_text(text({"guardrails.maxWeightStep": most}))
+        git("add", ".")
+        git("-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-m", tag)
+        git("tag", tag)
+    assert limits.max_step("dev") == 50
+    assert limits.max_step("dev", "before") == 10
+    assert limits.max_step("dev", "after") == 50
+    file.write_text("config: {pitstop:namespace: 7}")  # the preview says what is wrong with it
+    assert limits.max_step("dev", "before") == 10
+    assert limits.max_step("dev") == limits.NO_LIMIT
+    (tmp_path / "Pulumi.new.yaml").write_text(text({}))
+    assert limits.max_step("new", "before") == 100
+    for base in ("nowhere", "--output=x"):
+        with pytest.raises(UserError, match=r"is no revision here; valid: e\.g\. origin/main"):
+            limits.max_step("dev", base)

@@ -1,0 +1,54 @@
+"""What a comment and the guard are made from: a folder of files, of which the preview alone must be there."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ops.errors import UserError
+from ops.review import guard, limits, policy, preview
+from ops.review.guard import Verdict
+from ops.review.policy import Results
+from ops.review.preview import Preview
+
+PREVIEW, DIFF, POLICY = "preview.json", "preview.diff", "policy.json"
+PULL, COMMENT = "pull.md", "comment.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """Everything that is known of a change."""
+
+    preview: Preview
+    verdict: Verdict
+    policy: Results | None
+    diff: str
+
+    def broken(self) -> Iterator[str]:
+        """The rules that stop it, a line each."""
+        for one in self.policy.ordered() if self.policy else ():
+            if one.stops:
+                yield f"{one.rule}: {one.resource}: {one.message}; {one.remedy}"
+
+
+def read(stack: str, folder: Path, base: str = "") -> Material:
+    """What is in the folder, judged by the limits of the stack file and of the revision `base`.
+
+    Raises:
+        UserError: a file is something else than its name says, or is of another stack.
+    """
+    found = preview.read(folder / PREVIEW)
+    if found.stack and found.stack != stack:
+        raise UserError(f"--stack = {stack}: the preview is of {found.stack}; valid: {found.stack}")
+    results = folder / POLICY
+    verdict = guard.judge(found, _text(folder / PULL).splitlines(), limits.max_step(stack, base))
+    return Material(found, verdict, policy.read(results) if results.exists() else None, _text(folder / DIFF))
+
+
+def _text(path: Path) -> str:
+    """The content of a file; empty where there is none."""
+    try:
+        return path.read_text(errors="replace")
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
