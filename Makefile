@@ -3,7 +3,7 @@ PYTHON ?= python3
 PITSTOP = $(PYTHON) ./pitstop
 ENV = local
 OUT = out/$(ENV)
-FAST = not cluster and not node and not tools
+FAST = not cluster and not node and not tools and not rehearsal
 
 .DEFAULT_GOAL := help
 .PHONY: help up down stop status preview review diff-env pin policy env measure test test-fast check lock bench timeline

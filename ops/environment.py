@@ -200,7 +200,8 @@ def preview(name: str) -> None:
     _say_what_it_is(choice, progress)
     stack = environment.stack(toolbox.ensure(("engine",), progress), progress)
     stack.ensure()
-    stack.preview()
+    with progress.step("asking the engine"):
+        stack.preview()
 
 
 def remeasure(name: str, *, requests: int) -> None:
@@ -322,6 +323,8 @@ def _report(
     seconds: float,
 ) -> None:
     console = Console()
+    if isinstance(environment.choice, Azure) and environment.choice.rehearsal:
+        console.print(environment.choice.rehearsal.played())
     if measured:
         console.print(render_table(measured))
     told = where(environment, cluster) if cluster else ""

@@ -10,11 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich import box
+from rich.table import Table
+
 from components.model.naming import REHEARSAL_VARIABLE
 from components.model.settings import Settings
 from localcluster.azure import plugin
 from localcluster.azure.backing import BEHIND_VARIABLE
-from localcluster.azure.behind import SCALE_VARIABLE, Scale, standins
+from localcluster.azure.behind import SCALE_VARIABLE, Clusters, Scale
 from localcluster.images import TOOLS as IMAGE_TOOLS
 from localcluster.node.embedded import EmbeddedNode
 from ops import presumed
@@ -65,13 +68,20 @@ class Rehearsal:
         presumed.presume(self.folder, settings)
 
     def said(self) -> tuple[str, ...]:
-        """What a person must know: that this is none of Azure, and what stands for what."""
-        stand_ins = "; ".join(f"{one.name}: {one.what}" for one in standins(scale=self.scale))
+        """What a person must know: that this is none of Azure, and what its nodes are."""
         return (
             f"a rehearsal of {self.environment}: nothing here is Azure, nor Azure's build of Istio",
             SAID[self.scale],
-            f"stand-ins: {stand_ins}",
         )
+
+    def played(self) -> Table:
+        """What stands in for what only AKS brings, as the cluster is now."""
+        table = Table(title="Stand-ins of this rehearsal", box=box.SIMPLE_HEAD)
+        table.add_column("for", no_wrap=True)
+        table.add_column("there is")
+        for one in Clusters(self.folder, lambda _: None).standins():
+            table.add_row(one.name, one.what)
+        return table
 
     def remove(self) -> None:
         """Everything goes, the cluster first."""

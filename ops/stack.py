@@ -37,6 +37,7 @@ from ops import generated, leftovers
 from ops.errors import UserError
 from ops.paths import CHECKOUT, cache_root, checkout_dir, checkout_id
 from ops.rehearsal import Rehearsal
+from ops.review import events, words
 
 PROVIDER = "pulumi-resource-kubernetes"
 ENGINE = ("pulumi", "pulumi-language-python")
@@ -239,8 +240,21 @@ class Stack:
         logged = ("--event-log", str(log))
         self._run("up", "--yes", "--skip-preview", "--suppress-outputs", *refreshing, *logged)
 
-    def preview(self) -> None:
-        self._run("preview", "--suppress-outputs")
+    def preview(self) -> list[str]:
+        """Pulumi's own preview; the change in words is printed before it, and answered.
+
+        Raises:
+            UserError: there is none; the reason has been printed.
+        """
+        log = self.folder / "preview.jsonl"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.unlink(missing_ok=True)
+        status, said, errors = self._look("preview", "--suppress-outputs", "--event-log", str(log))
+        told = words.summary(events.document(log)) if status == 0 else []
+        print(*told, said.strip(), errors.strip(), sep="\n")
+        if status:
+            raise UserError(f"pulumi preview: {_how(status)}; the reason is above")
+        return told
 
     def carry_out(self, plan: Path) -> None:
         """The update that `pulumi preview --save-plan` wrote down; anything else the engine refuses."""
@@ -248,11 +262,15 @@ class Stack:
 
     def asked(self, *arguments: str) -> tuple[str, str]:
         """What a command that looks and changes nothing says, whether it liked what it saw or not."""
+        _, said, errors = self._look(*arguments)
+        return said, errors
+
+    def _look(self, *arguments: str) -> tuple[int, str, str]:
         config = ("--config-file", str(self._stage() / self.file.name))
         command = ["pulumi", *arguments, "--non-interactive", *config]
         process = self._spawn(command, CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         said, errors = _wait(process)
-        return said or "", errors or ""
+        return process.returncode, said or "", errors or ""
 
     def refresh(self) -> None:
         self._run("refresh", "--yes", "--skip-preview", "--suppress-outputs")

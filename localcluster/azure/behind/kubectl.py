@@ -39,7 +39,7 @@ class Kubectl:
         except subprocess.TimeoutExpired:
             raise BehindError(f"kubectl {' '.join(arguments[:3])}: no answer in {timeout:.0f} s") from None
         if done.returncode:
-            said = (done.stderr.strip() or done.stdout.strip() or "no reason given").splitlines()[-1]
+            said = " ".join((done.stderr or done.stdout).split()) or "no reason given"
             raise BehindError(f"kubectl {' '.join(arguments[:3])}: {said[-400:]}")
         return done.stdout
 
@@ -66,14 +66,9 @@ class Kubectl:
         """The same, for YAML."""
         self.run(*APPLY, f"--field-manager={manager}", *arguments, "--filename=-", text=text)
 
-    def delete_text(self, text: str, namespace: str = "default") -> None:
+    def delete_text(self, text: str, *arguments: str) -> None:
         """Remove the objects of a YAML text, and wait until they are gone."""
-        delete = (
-            "delete",
-            "--ignore-not-found",
-            f"--timeout={CALL_SECONDS:.0f}s",
-            f"--namespace={namespace}",
-        )
+        delete = ("delete", "--ignore-not-found", f"--timeout={CALL_SECONDS:.0f}s", *arguments)
         self.run(*delete, "--filename=-", text=text, timeout=CALL_SECONDS + 10)
 
     def delete(self, documents: Sequence[Document]) -> None:

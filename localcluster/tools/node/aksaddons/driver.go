@@ -32,20 +32,20 @@ func serve(asked settings, cloud *cloud, client dynamic.Interface) error {
 	mounts := grpc.NewServer()
 	csi.RegisterIdentityServer(mounts, plugin)
 	csi.RegisterNodeServer(mounts, plugin)
-	listening, err := listen(endpoint)
+	mounting, err := listen(endpoint)
 	if err != nil {
 		return err
 	}
 	ended := make(chan error, 2)
-	go func() { ended <- mounts.Serve(listening) }()
+	go func() { ended <- mounts.Serve(mounting) }()
 
 	presence := grpc.NewServer()
 	registration.RegisterRegistrationServer(presence, plugin)
-	listening, err = listen(filepath.Join(asked.kubelet, "plugins_registry", driver+"-reg.sock"))
+	registering, err := listen(filepath.Join(asked.kubelet, "plugins_registry", driver+"-reg.sock"))
 	if err != nil {
 		return err
 	}
-	go func() { ended <- presence.Serve(listening) }()
+	go func() { ended <- presence.Serve(registering) }()
 	return <-ended
 }
 
