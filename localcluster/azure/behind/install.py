@@ -64,7 +64,7 @@ class Addon:
 
     def _delete(self, chart: Chart) -> None:
         self.say(f"removing {chart.name}")
-        self.kubectl.delete_text(self._render(chart), chart.namespace)
+        self.kubectl.delete_text(self._render(chart), f"--namespace={chart.namespace}")
 
     def _render(self, chart: Chart) -> str:
         folder = self.charts / chart.chart
