@@ -5,7 +5,7 @@ import json
 import re
 import subprocess
 import tomllib
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -18,6 +18,7 @@ from localcluster.node.services import (
     GIVES_UP,
     HTTP_SOCKET,
     HTTPS_SOCKET,
+    Addition,
     Service,
     finish_script,
     log_script,
@@ -128,6 +129,16 @@ def test_the_supervisor_ends_quietly_and_logs_everything() -> None:
     tree = service_tree()
     assert len([path for path in tree if path.name == "run"]) == 2 * len(services())
     assert any(path.parts[0] == ".s6-svscan" for path in tree)
+
+
+def test_a_node_may_have_processes_of_its_own() -> None:
+    service = Service(name="kwok", command=("kwok", "--v=WARN"))
+    addition = Addition(service=service, files={"kwok/stages.yaml": "kind: Stage\n"})
+    tree = files.etc("overlayfs", [addition])
+    assert tree[PurePosixPath("kwok/stages.yaml")] == "kind: Stage\n"
+    assert tree[PurePosixPath("service/kwok/run")] == run_script(service)
+    assert addition.tool == "kwok"
+    assert not [path for path in files.etc("overlayfs") if "kwok" in path.parts]
 
 
 @pytest.mark.parametrize(("status", "expected"), [(GIVES_UP, 125), (0, 0), (1, 0), (256, 0)])

@@ -8,6 +8,7 @@ import pytest
 
 from localcluster.node.cgroups import Subtree, hierarchies
 from localcluster.node.client import are_back, is_ready, serves
+from localcluster.node.layout import NODE_NAME
 from localcluster.node.rootfs import network_settings, simulated
 from localcluster.node.supervision import parse, parse_versions, suspect
 from ops.errors import UserError
@@ -66,6 +67,8 @@ def test_a_node_is_ready_when_it_says_so_after_the_boot(answer: dict[str, Any], 
         (pod(ready="False", started=None, phase="Failed"), True),
         ({"metadata": {"deletionTimestamp": "2026-05-04T12:00:00Z"}, "status": {}}, True),
         ({"metadata": {}, "status": {"phase": "Pending"}}, False),
+        (pod(started="2026-05-04T11:00:00Z") | {"spec": {"nodeName": "without-a-machine"}}, True),
+        (pod(started="2026-05-04T11:00:00Z") | {"spec": {"nodeName": NODE_NAME}}, False),
     ],
 )
 def test_a_pod_is_back_when_its_containers_began_after_the_boot(one: dict[str, Any], expected: bool) -> None:
@@ -83,6 +86,12 @@ def test_the_supervisors_lines_become_states_in_our_order() -> None:
         ("etcd", False, None, 3, 7),
         ("kubelet", True, 131, 24, 0),
     ]
+
+
+def test_processes_of_one_nodes_own_are_seen_where_they_are_asked_for() -> None:
+    text = "kwok true 7 24 0\netcd true 5 3 0\n"
+    assert [one.name for one in parse(text, ["kwok"])] == ["etcd", "kwok"]
+    assert [one.name for one in parse(text)] == ["etcd"]
 
 
 def test_the_suspect_is_what_is_down_or_keeps_starting() -> None:

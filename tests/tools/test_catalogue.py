@@ -19,6 +19,7 @@ def test_groups_hold_what_the_commands_need() -> None:
         groups["node"]
     )
     assert "network-policy" in groups["node"]
+    assert groups["rehearsal"] == ["kwok", "aks-addons", "charts"]
     assert "istioctl" not in groups["node"]
     assert "fortio" not in groups["node"]
 
