@@ -21,7 +21,7 @@ class Keeper(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("pitstop:secrets:Keeper", name, None, opts)
-        before = [register(one, child(self, *ground.ready), known) for one in (plan.account, plan.source)]
+        before = [register(one, child(self, *ground.ready), known) for one in plan.before()]
         kept = register(plan.deployment, child(self, *before, *ground.ready), known)
         register(plan.budget, child(self, kept))
         self.ready = (kept,)

@@ -31,6 +31,8 @@ EXAMPLES = {
     "release": "{kind: replace, live: v1}",
     "scaling": "{kind: cpu, max: 4}",
     "tls": "{kind: values}",
+    "secrets": "{kind: configuration}",
+    "certificate": "pitstop",
     "percent": "25",
     "status": "503",
     "duration": "5s",

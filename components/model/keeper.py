@@ -10,7 +10,7 @@ Sources: https://secrets-store-csi-driver.sigs.k8s.io/topics/sync-as-kubernetes-
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from components.model import database, joining, naming, pods, routes
 from components.model.azure import names
@@ -63,13 +63,18 @@ class KeeperPlan:
 
     account: Manifest
     source: Manifest
+    network: tuple[Manifest, ...]  # where nothing else refuses what is not allowed
     deployment: Manifest
     budget: Manifest
     makes: tuple[SecretTemplate, ...]
 
+    def before(self) -> tuple[Manifest, ...]:
+        """What its pods need."""
+        return (self.account, self.source, *self.network)
+
     def objects(self) -> tuple[Manifest, ...]:
         """Every object; the Secrets are made by the driver."""
-        return (self.account, self.source, self.deployment, self.budget)
+        return (*self.before(), self.deployment, self.budget)
 
 
 def accounts(settings: Settings) -> dict[str, tuple[str, str]]:
@@ -114,7 +119,8 @@ def gateway_keeper(settings: Settings) -> KeeperPlan | None:
     # One object holds both halves, and the driver takes them apart.
     holds = {"tls.crt": tls.certificate, "tls.key": tls.certificate}
     template = SecretTemplate(name, name, namespace, labels(where[1]), holds, TLS)
-    return _keeper(settings, where, {tls.certificate: ""}, (template,))
+    made = _keeper(settings, where, {tls.certificate: ""}, (template,))
+    return replace(made, network=(_silence(*where),))
 
 
 def _templates(settings: Settings) -> tuple[SecretTemplate, ...]:
@@ -139,9 +145,18 @@ def _keeper(
     return KeeperPlan(
         service_account(name, namespace),
         source,
+        (),
         _deployment(settings, source, templates),
         Manifest(name, "policy/v1", "PodDisruptionBudget", name, namespace, own, {"spec": budget}),
         templates,
+    )
+
+
+def _silence(namespace: str, name: str) -> Manifest:
+    """Nobody speaks to the keeper, and it to nobody: it is the driver that asks the vault."""
+    spec: Document = {"podSelector": {"matchLabels": {"app": name}}, "policyTypes": ["Ingress", "Egress"]}
+    return Manifest(
+        name, "networking.k8s.io/v1", "NetworkPolicy", name, namespace, labels(name), {"spec": spec}
     )
 
 
@@ -227,7 +242,7 @@ def _pod(settings: Settings, name: str, templates: tuple[SecretTemplate, ...]) -
         "serviceAccountName": name,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": 5,
+        "terminationGracePeriodSeconds": 10,
         "securityContext": pods.security(),
         "containers": [_container(settings, name, templates)],
         "topologySpreadConstraints": pods.spread({"app": name}),

@@ -255,6 +255,22 @@ def test_a_certificate_is_kept_beside_the_gateways_pods(mesh: Node, namespace: s
     assert environment.keeper is None  # the passwords come from configuration as before
 
 
+def test_nobody_speaks_to_what_holds_the_certificate() -> None:
+    """The environment's own namespace refuses everything that is not allowed; the gateway's does not."""
+    environment = plan({**VAULT, **CERTIFIED}, AKS)
+    (entry,) = environment.entries
+    assert entry.keeper is not None
+    (policy,) = entry.keeper.network
+    labels = pick(entry.keeper.deployment.document(), "spec", "template", "metadata", "labels")
+    assert policy.document()["spec"] == {
+        "podSelector": {"matchLabels": {"app": pick(labels, "app")}},
+        "policyTypes": ["Ingress", "Egress"],
+    }
+    assert environment.keeper is not None
+    assert environment.keeper.network == ()
+    assert "default-deny" in objects(environment, "NetworkPolicy")
+
+
 def test_another_version_of_a_certificate_starts_no_pod_anew() -> None:
     (entry,) = plan(CERTIFIED, AKS).entries
     assert entry.keeper is not None
