@@ -22,7 +22,13 @@ from components.model import naming, stackfile
 from components.model.catalogue import Secret
 from components.model.explain import PROJECT
 from components.model.kubeconfig import Target
-from components.model.naming import CHARTS_VARIABLE, KUBECONFIG_VARIABLE, OWNER_VARIABLE, SECRETS_VARIABLE
+from components.model.naming import (
+    CHARTS_VARIABLE,
+    KUBECONFIG_VARIABLE,
+    OWNER_VARIABLE,
+    REHEARSAL_VARIABLE,
+    SECRETS_VARIABLE,
+)
 from components.model.plan import Plan
 from components.preflight import Facts
 from ops.errors import UserError
@@ -54,13 +60,13 @@ def record(environment: str, file: Path | None = None) -> tuple[Registered, ...]
         UserError: the program refuses the stack file, with its own line; or it fails.
     """
     file = file or stackfile.path_of(environment, CHECKOUT)
-    stackfile.load(file)
+    managed = stackfile.load(file).azure is not None
     with tempfile.TemporaryDirectory(prefix="pitstop-record-") as folder:
         asked = {"environment": environment, "config": _config(file), "folder": folder}
         done = subprocess.run(
             [sys.executable, "-m", "ops.recording"],
             cwd=CHECKOUT,
-            env=surroundings(environment, Path(folder)),
+            env=surroundings(environment, Path(folder), managed=managed),
             input=json.dumps(asked),
             capture_output=True,
             text=True,
@@ -84,8 +90,11 @@ def _config(file: Path) -> dict[str, str]:
     }
 
 
-def surroundings(environment: str, folder: Path) -> dict[str, str]:
-    """The variables the program is told things by; what they point to is made up."""
+def surroundings(environment: str, folder: Path, *, managed: bool = False) -> dict[str, str]:
+    """The variables the program is told things by; what they point to is made up.
+
+    A managed cluster is not there yet, and has no kubeconfig.
+    """
     (folder / SECRETS_VARIABLE).write_text(json.dumps({str(name): PLACEHOLDER for name in Secret}))
     user = {"name": "nobody", "user": {"token": PLACEHOLDER}}
     cluster = {"name": "nowhere", "cluster": {"server": "https://127.0.0.1:9"}}
@@ -97,13 +106,18 @@ def surroundings(environment: str, folder: Path) -> dict[str, str]:
         (folder / "charts" / chart / "Chart.yaml").touch()
     # No credential of the person who runs this reaches the program.
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPYCACHEPREFIX") if name in os.environ}
-    return kept | {
-        "PYTHONPATH": str(CHECKOUT),
-        SECRETS_VARIABLE: str(folder / SECRETS_VARIABLE),
-        KUBECONFIG_VARIABLE: str(folder / KUBECONFIG_VARIABLE),
-        CHARTS_VARIABLE: str(folder / "charts"),
-        OWNER_VARIABLE: naming.owner(PROJECT, environment),
-    }
+    cluster_there = {} if managed else {KUBECONFIG_VARIABLE: str(folder / KUBECONFIG_VARIABLE)}
+    return (
+        kept
+        | cluster_there
+        | {
+            "PYTHONPATH": str(CHECKOUT),
+            REHEARSAL_VARIABLE: str(folder),  # nobody has to be logged in
+            SECRETS_VARIABLE: str(folder / SECRETS_VARIABLE),
+            CHARTS_VARIABLE: str(folder / "charts"),
+            OWNER_VARIABLE: naming.owner(PROJECT, environment),
+        }
+    )
 
 
 def main() -> None:
@@ -154,13 +168,13 @@ def _run(environment: str, config: Mapping[str, str]) -> list[dict[str, object]]
             return proto.RegisterResourceResponse(urn=urn, id="", object=request.object)
 
     class Unasked(mocks.Mocks):
-        """Nothing answers a function: what it would have told is not known before an update."""
+        """A cloud in which there is nothing yet."""
 
         def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, object]]:
             raise AssertionError(f"nothing asks for {args.name} here")
 
         def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, object], list[tuple[str, str]] | None]:
-            return dict(args.args), None
+            return {}, [(args.token, "ResourceNotFound: nothing exists yet")]
 
     os.environ["PULUMI_CONFIG"] = json.dumps(config)
     pulumi.runtime.set_all_config(dict(config))

@@ -252,16 +252,17 @@ def account(resource: Resource, _: Told) -> Iterator[Violation]:
     "0, "
     "maxSurge: 1}}. With strategy Recreate there is nothing to drain to, and nothing is asked.",
     source="https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-termination",
-    settings=(setting("minimumSeconds", "the shortest grace period", COUNT, 10),),
+    settings=(setting("minimumSeconds", "the shortest grace period of what has a port", COUNT, 10),),
 )
 def ending(resource: Resource, told: Told) -> Iterator[Violation]:
     pods = pods_of(resource)
-    grace, least = number(pods.spec, "terminationGracePeriodSeconds"), told.number("minimumSeconds")
-    if grace is None or grace < least:
-        yield resource.wrong(
-            f"{pods.path}.terminationGracePeriodSeconds", f"{grace or 'not set'}; at least {least:.0f}"
-        )
     serving = [(path, one) for path, one in pods.main() if items(one, "ports")]
+    grace = number(pods.spec, "terminationGracePeriodSeconds")
+    # What answers nobody may end as fast as it likes, and says so.
+    least = told.number("minimumSeconds") if serving else 0
+    if grace is None or grace < least:
+        said = "not set" if grace is None else f"{grace:g}"
+        yield resource.wrong(f"{pods.path}.terminationGracePeriodSeconds", f"{said}; at least {least:g}")
     if never_two(resource) or not serving:
         return
     if (away := at(resource.inputs, "spec", "strategy", "rollingUpdate", "maxUnavailable")) not in {

@@ -121,8 +121,8 @@ def pulls(resource: Resource) -> bool:
     return text(resource.inputs, "roleDefinitionId").endswith(ACR_PULL)
 
 
-def pinned(resource: Resource) -> bool:
-    return "@sha256:" in text(items(resource.inputs, "spec", "template", "spec", "containers")[0], "image")
+def has_variables(resource: Resource) -> bool:
+    return "env" in items(resource.inputs, "spec", "template", "spec", "containers")[0]
 
 
 def vaulted(resource: Resource) -> bool:
@@ -203,9 +203,6 @@ PODS = (
     Mutation("W1", "Namespace", f'metadata.labels."{PSS}/enforce-version"', REMOVE),
     Mutation("W3", "Deployment", f"{MAIN}.image", "webapp:latest", may=("S2",)),
     Mutation("W3", "StatefulSet", f"{MAIN}.image", "rabbitmq", may=("S2",)),
-    Mutation(
-        "S2", "Deployment", f"{MAIN}.image", "pitstop/webapp:1.0", fits=pinned, production=True, may=("W3",)
-    ),
     Mutation("W4", "Deployment", f"{MAIN}.resources.limits.memory", REMOVE),
     Mutation("W4", "Job", f"{MAIN}.resources.requests", REMOVE),
     Mutation("W5", "Deployment", f"{MAIN}.readinessProbe", REMOVE, fits=has_port),
@@ -217,7 +214,13 @@ PODS = (
     Mutation("W10", "Deployment", f"{POD}.terminationGracePeriodSeconds", REMOVE),
     Mutation("W10", "Deployment", f"{MAIN}.lifecycle", REMOVE, fits=serves),
     Mutation("W10", "Deployment", "spec.strategy.rollingUpdate.maxUnavailable", 1, fits=serves),
-    Mutation("W11", "Deployment", f"{MAIN}.env[0]", {"name": "Broker__Password", "value": "hunter2"}),
+    Mutation(
+        "W11",
+        "Deployment",
+        f"{MAIN}.env[0]",
+        {"name": "Broker__Password", "value": "hunter2"},
+        fits=has_variables,
+    ),
     Mutation("W11", "ConfigMap", "data.more", "password=hunter2"),
     Mutation("W6", "Deployment", f"{POD}.topologySpreadConstraints", REMOVE, fits=spread),
     Mutation("W6-budget", "PodDisruptionBudget", "", GONE),
