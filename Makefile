@@ -6,7 +6,7 @@ OUT = out/$(ENV)
 FAST = not cluster and not node and not tools and not rehearsal
 
 .DEFAULT_GOAL := help
-.PHONY: help up down stop status preview review diff-env pin policy env measure test test-fast check lock bench timeline
+.PHONY: help up down stop status preview review diff-env pin policy env measure test test-fast check lock bench bench-azure timeline
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -61,6 +61,9 @@ test: ## every test; brings the environment up where needed
 
 bench: ## times of each stage and the ratio to the engine's floor
 	@$(PITSTOP) run python -m bench $(ARGS)
+
+bench-azure: ## the program's share of a first preview of dev and prod, in rehearsal
+	@$(PITSTOP) run python -m bench.azure $(ARGS)
 
 timeline: ## what the last update waited for, as timeline.png
 	@$(PITSTOP) run python -m bench.timeline --env $(ENV) $(ARGS)

@@ -1,5 +1,6 @@
 """Register what was recorded, in the order it was recorded, deciding nothing."""
 
+import asyncio
 import json
 import os
 from pathlib import Path
@@ -10,9 +11,28 @@ import pulumi
 SECRET = "4dabf18193072939515e22adb298388d"  # noqa: S105  # the key that marks a special value in a state file
 
 
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"  # what the wire has for a value nobody knows yet
+
+
+def later() -> pulumi.Output[Any]:
+    """A value nobody knows yet."""
+
+    async def is_known() -> bool:
+        return False
+
+    async def nothing() -> None:
+        return None
+
+    return pulumi.Output(set(), asyncio.ensure_future(nothing()), asyncio.ensure_future(is_known()))
+
+
 def value(recorded: Any) -> Any:  # noqa: ANN401  # a JSON value
-    """A recorded input; a secret becomes a secret again."""
+    """A recorded input, from a state or from the wire; secrets and unknowns become what they were."""
+    if recorded == UNKNOWN:
+        return later()
     if isinstance(recorded, dict):
+        if SECRET in recorded and "value" in recorded:
+            return pulumi.Output.secret(value(recorded["value"]))
         if SECRET in recorded:
             return pulumi.Output.secret(json.loads(recorded["plaintext"]))
         return {key: value(item) for key, item in recorded.items()}

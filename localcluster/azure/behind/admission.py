@@ -81,7 +81,7 @@ def _images(record: Record) -> Document:
     At the scale of pods it is for every pod, and each then asks for little, so that all fit on the one node.
     """
     whole = record.scale == "pods"
-    image = _image({**ISTIO_IMAGES, **(SERVERS if whole else {})}, sorted(STANDIN_PORTS) if whole else [])
+    image = _image({**ISTIO_IMAGES, **SERVERS}, sorted(STANDIN_PORTS) if whole else [])
     fields = (
         f"containers: {_containers('containers', image, small=whole)}",
         (
