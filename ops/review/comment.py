@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ops.review import guard, markdown, picture, words
 from ops.review.markdown import bullets, code, plain, table
 from ops.review.phrases import count
-from ops.review.policy import Results
+from ops.review.policy import Finding
 from ops.review.preview import Preview
 
 # GitHub's limit is in characters; counted in bytes, so that it holds however they are counted.
@@ -23,7 +23,7 @@ class Facts:
     stack: str
     preview: Preview
     verdict: guard.Verdict
-    policy: Results | None = None
+    policy: tuple[Finding, ...] | None = None
     diff: str = ""
     rehearsal: bool = False
     commit: str = ""
@@ -66,13 +66,21 @@ def _refused(facts: Facts) -> Iterable[str]:
     if facts.preview.errors:
         yield "#### This stack cannot be previewed"
         yield bullets([plain(line) for line in facts.preview.errors])
-    others = [line for line in facts.verdict.refused if not line.startswith(guard.FAILED)]
+    others = _ways_out(facts)
     if others:
         yield "#### Refused by the guard"
         yield bullets([plain(line) for line in others])
     if facts.verdict.allowed:
         yield "#### Allowed by this pull request"
         yield bullets([plain(line) for line in facts.verdict.allowed])
+
+
+def _ways_out(facts: Facts) -> list[str]:
+    """Every reason of the guard; of a loss that stands in bold above only what would allow it."""
+    lost = {guard.told(one): f"{one.short} {one.name}" for one in guard.endangered(facts.preview)}
+    lines = (line for line in facts.verdict.refused if not line.startswith(guard.FAILED))
+    parts = (line.partition(guard.WAY_OUT) for line in lines)
+    return [f"{lost.get(said, said)}{way}{rest}" for said, way, rest in parts]
 
 
 def _changes(facts: Facts) -> str:
@@ -88,22 +96,15 @@ def _changes(facts: Facts) -> str:
 def _policies(facts: Facts) -> list[str]:
     if facts.policy is None:
         return ["#### Policies", "Not run."]
-    results = facts.policy
-    over = f"{count(results.rules, 'rule')} over {count(results.resources, 'resource')}"
-    if not results.findings:
-        return ["#### Policies", f"All hold: {over}."]
-    rows = [
-        [plain(one.rule), one.standing, plain(one.resource), plain(f"{one.path} {one.message}; {one.remedy}")]
-        for one in results.ordered()
-    ]
-    told = [table(["rule", "", "resource", "what, and what to do"], rows[:ROWS])]
+    if not facts.policy:
+        return ["#### Policies", "Every rule holds."]
+    rows = [[plain(one.code), one.standing, plain(one.what), plain(one.told)] for one in facts.policy]
+    told = [table(["rule", "", "resource", "what"], rows[:ROWS])]
     if len(rows) > ROWS:
         told.append(f"{count(len(rows) - ROWS, 'more row')} in the log of the run.")
-    return [
-        f"#### Policies: {results.stopping} of {count(len(rows), 'finding')} stop this",
-        f"{over}.",
-        *told,
-    ]
+    stopping = sum(one.stops for one in facts.policy)
+    said = f"{stopping} of {count(len(rows), 'finding')} stop this" if stopping else "nothing stops this"
+    return [f"#### Policies: {said}", *told]
 
 
 def _drawings(facts: Facts) -> list[str]:

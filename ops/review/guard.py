@@ -38,6 +38,7 @@ PROTECTED: Mapping[str, str] = {
     "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition": "every object of the kind",
 }
 FAILED = "the preview failed: "
+WAY_OUT = "; valid: a line in the pull request's text that says so, e.g."
 VERBS = {"replace": "replaces", "delete": "deletes"}
 
 _ALLOW = re.compile(r"^\s*(?:[-*]\s+)?`?allow:", re.IGNORECASE)
@@ -116,7 +117,7 @@ def judge(preview: Preview, allowances: Iterable[str] = (), max_step: int = 100)
         if named:
             allowed.append(f"{told(change)}; allowed: {named.reason}")
         else:
-            refused.append(f"{told(change)}; {_way_out(change, preview.stack)}")
+            refused.append(f"{told(change)}{WAY_OUT} {_line_for(change, preview.stack)}")
     refused += [
         f"{one.line!r}: the plan does no such thing; remove the line"
         for one in known
@@ -132,9 +133,8 @@ def told(change: Change) -> str:
     return f"{VERBS[change.kind]} {change.short} {change.name}{because}{stays}: {loss(change)} would be lost"
 
 
-def _way_out(change: Change, stack: str) -> str:
-    line = f"allow: {change.kind} {change.short} {change.name} in {stack} because ..."
-    return f"valid: a line in the pull request's text that says so, e.g. {line}"
+def _line_for(change: Change, stack: str) -> str:
+    return f"allow: {change.kind} {change.short} {change.name} in {stack} because ..."
 
 
 def _allowances(lines: Iterable[str], stack: str) -> tuple[list[Allowance], list[str]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from ops.errors import UserError
 from ops.review import guard, limits, policy, preview
 from ops.review.guard import Verdict
-from ops.review.policy import Results
+from ops.review.policy import Finding
 from ops.review.preview import Preview
 
 PREVIEW, DIFF, POLICY = "preview.json", "preview.diff", "policy.json"
@@ -20,14 +20,14 @@ class Material:
 
     preview: Preview
     verdict: Verdict
-    policy: Results | None
+    policy: tuple[Finding, ...] | None
     diff: str
 
     def broken(self) -> Iterator[str]:
         """The rules that stop it, a line each."""
-        for one in self.policy.ordered() if self.policy else ():
+        for one in self.policy or ():
             if one.stops:
-                yield f"{one.rule}: {one.resource}: {one.message}; {one.remedy}"
+                yield f"{one.code}: {one.what}: {one.told}"
 
 
 def read(stack: str, folder: Path, base: str = "") -> Material:

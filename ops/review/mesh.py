@@ -10,6 +10,7 @@ from ops.review.reading import entries, leaves, section, text, texts
 from ops.review.routes import EVERYBODY, SHARES, Scope
 
 OUTSIDE = "from outside: "
+PATIENCE = ("timeout", "retries")
 
 
 def virtual_service(change: Change) -> Iterator[str]:
@@ -28,6 +29,8 @@ def _routing(change: Change) -> Iterator[str]:
         yield "routes removed: Istio's defaults apply"
         return
     for what, scope in sorted({*before, *after}, key=lambda key: (key[0], sorted(key[1]))):
+        if change.kind == "create" and what in PATIENCE:
+            continue  # every service has some, and a change of it is told
         pair = before.get((what, scope), ""), after.get((what, scope), "")
         if pair[0] != pair[1] and (what, scope) != (SHARES, EVERYBODY):
             yield _feature(what, scope, *pair)
@@ -70,6 +73,8 @@ def _whole(shares: str) -> str:
 
 def destination_rule(change: Change) -> Iterator[str]:
     """Versions that can be routed to, what bounds callers, and what keeps a caller with one pod."""
+    if change.kind == "create":
+        return
     old, new = section(change.old, "spec"), section(change.new, "spec")
     before, after = _subsets(old), _subsets(new)
     if came := sorted(after.keys() - before.keys()):
@@ -114,6 +119,8 @@ def _last(path: str) -> str:
 def authorization(change: Change) -> Iterator[str]:
     """Callers, by service account, that may call now or not any more."""
     before, after = _callers(change.old), _callers(change.new)
+    if change.kind == "create" and before | after:
+        return
     if came := sorted(after - before):
         yield f"may be called by {few(came)}"
     if gone := sorted(before - after):
@@ -125,8 +132,9 @@ def authorization(change: Change) -> Iterator[str]:
 def _callers(document: Document) -> set[str]:
     if text(document, "spec", "action") == "DENY":
         return set()
+    own = f"{text(document, 'metadata', 'namespace')}/"
     return {
-        principal.rpartition("/sa/")[2]
+        "/".join(principal.split("/")[-3::2]).removeprefix(own)
         for rule in entries(document, "spec", "rules")
         for origin in entries(rule, "from")
         for principal in texts(origin, "source", "principals")

@@ -14,9 +14,11 @@ _TOLD = re.compile(r"\.(image|env\b|resources\b|replicas\b)")
 
 
 def version(document: Document, name: str) -> str:
-    """Which version a workload is: by the end of its name, else by its label; empty where it has none."""
-    found = _VERSION.search(text(document, "metadata", "name") or name)
-    return found[1] if found else text(document, "metadata", "labels", "version")
+    """Which version a workload is: by the end of its name, else by its label; empty for the only one."""
+    called, labels = text(document, "metadata", "name") or name, section(document, "metadata", "labels")
+    if found := _VERSION.search(called):
+        return found[1]
+    return "" if called == text(labels, "app") else text(labels, "version")
 
 
 def workload(change: Change) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from ops.errors import UserError
 from ops.review.markdown import plain
@@ -23,23 +23,21 @@ class Excepted(_Foreign):
 class Finding(_Foreign):
     """One rule that one resource breaks."""
 
-    rule: str
-    level: str
-    urn: str = ""
-    path: str = ""
+    code: str
+    severity: str
+    resource: str = ""  # type token and logical name
     message: str
-    remedy: str = ""
-    unknown: bool = False  # the rule could not be judged before the update
+    todo: str = ""
     exception: Excepted | None = None
 
     @property
     def stops(self) -> bool:
-        return self.level == "mandatory" and self.exception is None
+        return self.severity == "mandatory" and self.exception is None
 
     @property
-    def resource(self) -> str:
+    def what(self) -> str:
         """Kind and logical name."""
-        kind, _, name = self.urn.rpartition("::")
+        kind, _, name = self.resource.rpartition("::")
         return f"{kind.rpartition(':')[2]} {name}".strip()
 
     @property
@@ -47,41 +45,31 @@ class Finding(_Foreign):
         """How much it weighs, as Markdown: it stops, it warns, or it is accepted."""
         if self.exception:
             return f"accepted until {plain(self.exception.expires)} by {plain(self.exception.owner)}"
-        return "**stops**" if self.stops else plain(self.level)
-
-
-class Results(_Foreign):
-    """What the pack says about everything an environment registers."""
-
-    rules: int = 0
-    resources: int = 0
-    findings: tuple[Finding, ...]
+        return "**stops**" if self.stops else plain(self.severity)
 
     @property
-    def stopping(self) -> int:
-        return sum(one.stops for one in self.findings)
-
-    def ordered(self) -> tuple[Finding, ...]:
-        """What stops first."""
-        return tuple(
-            sorted(
-                self.findings, key=lambda one: (not one.stops, one.exception is not None, one.rule, one.urn)
-            )
-        )
+    def told(self) -> str:
+        """What is wrong; where it is accepted why, and otherwise what to do."""
+        more = self.exception.reason if self.exception else self.todo
+        return f"{self.message}. {more}" if more else self.message
 
 
+_RESULTS = TypeAdapter(tuple[Finding, ...])
 _EXAMPLE = "what `make -s policy ENV=dev ARGS=--json` writes"
 
 
-def read(path: Path) -> Results:
-    """The results in a file.
+def read(path: Path) -> tuple[Finding, ...]:
+    """The results in a file, what stops first and what is accepted last.
 
     Raises:
         UserError: it cannot be read, or holds something else.
     """
     try:
-        return Results.model_validate_json(path.read_text())
+        found = _RESULTS.validate_json(path.read_text())
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); valid: {_EXAMPLE}") from None
-    except (ValueError, ValidationError):
+    except ValidationError:
         raise UserError(f"{path}: holds no results of policies; valid: {_EXAMPLE}") from None
+    return tuple(
+        sorted(found, key=lambda one: (not one.stops, one.exception is not None, one.code, one.resource))
+    )

@@ -1,7 +1,7 @@
 """A plan in words: one line for each cluster, node pool and service."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from components.model.manifests import Document
@@ -62,11 +62,19 @@ def lines(preview: Preview) -> list[str]:
     # By kind and then by name: the engine's own order differs from run to run.
     ordered = sorted(preview.changes, key=lambda one: (_ORDER.get(one.short, len(_ORDER)), one.urn))
     told = list(dict.fromkeys(said for change in ordered for said in _said(change)))
-    told += _counted(preview.custom())
+    told += _counted(_beside_new_workloads(preview.custom()))
     by_subject: dict[tuple[int, str], list[str]] = {}
     for one in told:
         by_subject.setdefault((one.rank, one.subject), []).append(one.phrase)
     return [f"{whose}: {'; '.join(_once(phrases))}" for (_, whose), phrases in sorted(by_subject.items())]
+
+
+def _beside_new_workloads(changes: Sequence[Change]) -> list[Change]:
+    """Without what every new service brings: its Service, its account, its rules."""
+    new = {
+        subject(one) for one in changes if one.kind == "create" and KUBERNETES.get(one.short) is pods.workload
+    }
+    return [one for one in changes if one.kind != "create" or subject(one) not in new]
 
 
 def _once(phrases: Iterable[str]) -> list[str]:

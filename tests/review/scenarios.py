@@ -38,9 +38,7 @@ class Scenario:
 def dev() -> Node:
     """The environment of `Pulumi.dev.yaml`."""
     content = yaml.load(stackfile.path_of("dev", CHECKOUT).read_text(), stackfile.Loader)  # noqa: S506 - a SafeLoader
-    found = {key.removeprefix("pitstop:"): value for key, value in content["config"].items()}
-    found["azure"]["monitoring"]["prometheus"] = False  # TEMPORARY
-    return found
+    return {key.removeprefix("pitstop:"): value for key, value in content["config"].items()}
 
 
 def text(changes: Changes, base: Node | None = None) -> str:

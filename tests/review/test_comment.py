@@ -11,18 +11,15 @@ from ops.errors import UserError
 from ops.review import guard, policy
 from ops.review.comment import LIMIT, NO_DIFF, Facts, comment
 from ops.review.markdown import code, plain
-from ops.review.policy import Results
 from tests.review import recorded
 from tests.review.recorded import of, step
 
 FINDING = {
-    "rule": "W3",
-    "level": "mandatory",
-    "urn": "urn:pulumi:dev::p::kubernetes:apps/v1:Deployment::webapp-v1",
-} | {
-    "path": "spec.template",
+    "code": "W3",
+    "severity": "mandatory",
+    "resource": "kubernetes:apps/v1:Deployment::webapp-v1",
     "message": "image has no digest",
-    "remedy": "make pin",
+    "todo": "make pin",
 }
 ROUTE = "kubernetes:networking.istio.io/v1:VirtualService"
 
@@ -74,35 +71,29 @@ def test_a_copy_of_requests_is_a_dotted_line() -> None:
     assert "-.->" not in text.partition("subgraph after")[2]
 
 
-def test_policies_are_a_table_and_what_stops_comes_first() -> None:
-    accepted = {"owner": "team", "reason": "r", "expires": "2027-01-01"}
-    results = Results.model_validate(
-        {
-            "rules": 40,
-            "resources": 45,
-            "findings": [
-                {**FINDING, "rule": "W9", "exception": accepted},
-                {**FINDING, "rule": "W4", "level": "advisory"},
-                FINDING,
-            ],
-        }
-    )
+def test_policies_are_a_table_and_what_stops_comes_first(tmp_path: Path) -> None:
+    accepted = {"owner": "team", "reason": "small", "expires": "2027-01-01"}
+    findings = [
+        {**FINDING, "code": "W9", "severity": "advisory", "exception": accepted},
+        {**FINDING, "code": "W4", "severity": "advisory"},
+        FINDING,
+    ]
+    (tmp_path / "policy.json").write_text(json.dumps(findings))
+    results = policy.read(tmp_path / "policy.json")
     text = comment(facts("weights", policy=results))
     assert "#### Policies: 1 of 3 findings stop this" in text
-    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| W")]
-    assert [row[:2] for row in rows] == [
-        ["| W3", "**stops**"],
-        ["| W4", "advisory"],
-        ["| W9", "accepted until 2027-01-01 by team"],
+    rows = [line for line in text.splitlines() if line.startswith("| W")]
+    assert rows == [
+        "| W3 | **stops** | Deployment webapp-v1 | image has no digest. make pin |",
+        "| W4 | advisory | Deployment webapp-v1 | image has no digest. make pin |",
+        "| W9 | accepted until 2027-01-01 by team | Deployment webapp-v1 | image has no digest. small |",
     ]
-    assert {" | ".join(row[2:]) for row in rows} == {
-        "Deployment webapp-v1 | spec.template image has no digest; make pin |"
-    }
-    none = Results.model_validate({"rules": 40, "resources": 45, "findings": []})
-    assert "All hold: 40 rules over 45 resources." in comment(facts("weights", policy=none))
+    assert "#### Policies: nothing stops this" in comment(facts("weights", policy=results[1:]))
+    assert "Every rule holds." in comment(facts("weights", policy=()))
+    assert "Not run." in comment(facts("weights"))
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"findings": [{"rule": 1}]}'])
+@pytest.mark.parametrize("content", ["", "{}", "[1]", '[{"code": 1}]'])
 def test_something_else_than_results_is_one_line(tmp_path: Path, content: str) -> None:
     file = tmp_path / "policy.json"
     file.write_text(content)

@@ -166,14 +166,12 @@ def test_the_command_ends_with_2_and_says_why_on_standard_error(tmp_path: Path) 
 
 def test_a_broken_rule_ends_it_too(tmp_path: Path) -> None:
     shutil.copy(recorded.FIXTURES / "weights.json", tmp_path / "preview.json")
-    finding = {"rule": "W3", "level": "mandatory", "urn": "urn:pulumi:dev::p::a:b:Kind::name"}
-    finding |= {"message": "has no digest", "remedy": "make pin"}
+    finding = {"code": "W3", "resource": "a:b:Kind::name", "message": "has no digest", "todo": "make pin"}
     for level, status in (("advisory", 0), ("mandatory", 2)):
-        results = {"rules": 1, "resources": 1, "findings": [{**finding, "level": level}]}
-        (tmp_path / "policy.json").write_text(json.dumps(results))
+        (tmp_path / "policy.json").write_text(json.dumps([{**finding, "severity": level}]))
         done = CliRunner().invoke(app, ["guard", "--stack", "dev", "--folder", str(tmp_path)])
         assert done.exit_code == status
-        assert done.stderr == ("" if status == 0 else "dev: W3: Kind name: has no digest; make pin\n")
+        assert done.stderr == ("" if status == 0 else "dev: W3: Kind name: has no digest. make pin\n")
 
 
 def test_a_preview_of_another_stack_is_not_judged(tmp_path: Path) -> None:

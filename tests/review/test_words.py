@@ -137,7 +137,7 @@ def test_versions_scaling_settings_and_callers() -> None:
     assert "v3 scaling 2 to 5 pods at 70 % cpu on" in lines(between(new, scaled))[0]
     worker: Mapping[str, object] = {"services.notificationservice": {}, "services.mailserver": {}}
     assert any(
-        line.startswith("mailserver: may be called by notificationservice")
+        line.startswith("rabbitmq: may be called by notificationservice")
         for line in lines(between({}, worker))
     )
 
