@@ -5,7 +5,9 @@ from typing import Any
 
 import yaml
 
-from components.model import istio, stackfile
+from components.model import istio, naming, stackfile
+from components.model.checks import plan_for
+from components.model.explain import PROJECT
 from components.model.findings import RefusedError
 from components.model.settings import AddonMesh, ExistingMesh, HelmMesh, Settings
 from ops.errors import UserError
@@ -50,7 +52,7 @@ def _written(file: Path, config: dict[str, Any]) -> Path:
     """The file, if it is one that the program takes."""
     file.write_text(yaml.safe_dump({"config": config}, sort_keys=False))
     try:
-        stackfile.load(file)
+        plan_for(stackfile.load(file), naming.owner(PROJECT, file.name.split(".")[1]))
     except RefusedError:
         file.unlink()
         raise

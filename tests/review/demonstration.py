@@ -170,6 +170,11 @@ class Repository:
         seen.write_text(json.dumps(self.engine.refresh(self.work / FILE)))
         return self.pitstop("review", "drift", "--stack", STACK, "--refresh", str(seen))
 
+    def drift_case(self) -> tuple[str, str, Shown]:
+        """Title, explanation and outcome of the look at an environment that somebody changed."""
+        text = "Somebody raised the most nodes of a pool in the portal; the nightly look says:"
+        return "A drifted environment", text, self.drifted()
+
     def _overlay(self) -> None:
         """What is not committed here yet belongs to it, too."""
         changed = run(
@@ -192,11 +197,7 @@ def everything(repository: Repository) -> Iterator[tuple[str, str, Shown]]:
     """Title, explanation and outcome of each case."""
     for name, case in CASES.items():
         yield case.title, case.text, repository.review(name)
-    yield (
-        "A drifted environment",
-        "Somebody raised the most nodes of a pool in the portal.",
-        repository.drifted(),
-    )
+    yield repository.drift_case()
 
 
 def page(shown: Callable[[], Iterator[tuple[str, str, Shown]]], before: str) -> str:

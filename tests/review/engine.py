@@ -16,6 +16,7 @@ from ops.paths import CHECKOUT
 from ops.progress import Progress
 from ops.stack import PROVIDER, Needs, _offer_provider, _path
 
+UNTOUCHED = {"same", "refresh"}
 PROGRAM = CHECKOUT / "tests" / "review" / "program"
 
 
@@ -104,7 +105,9 @@ def reduced(preview: Mapping[str, object]) -> dict[str, object]:
     """A preview without what differs from machine to machine and from run to run."""
     kept = {"op", "urn", "oldState", "newState", "replaceReasons", "diffReasons", "detailedDiff"}
     states = {"type", "custom", "inputs", "protect", "retainOnDelete"}
-    steps = [one for one in _listed(preview.get("steps")) if isinstance(one, dict) and one["op"] != "same"]
+    steps = [
+        one for one in _listed(preview.get("steps")) if isinstance(one, dict) and one["op"] not in UNTOUCHED
+    ]
     return {
         "steps": [
             {

@@ -5,8 +5,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from localcluster.azure.state import drift, inventory, vanish
 from tests.review.engine import Engine, reduced
-from tests.review.scenarios import SCENARIOS, text
+from tests.review.scenarios import SCENARIOS, dev, text
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -22,9 +23,23 @@ def recording(name: str, folder: Path) -> tuple[str, str]:
     return json.dumps(reduced(engine.preview(after)), indent=1, sort_keys=True) + "\n", engine.diff(after)
 
 
+def drifted(folder: Path) -> str:
+    """What a look at dev says after somebody scaled a pool and removed the registry in the portal."""
+    engine, file = Engine(folder), folder / "dev.yaml"
+    file.write_text(text({}, dev()))
+    engine.up(file)
+    made = {one.rpartition("/")[2]: one for one in inventory(engine.cloud)}
+    drift(engine.cloud, made["apps"], {"maxCount": 7})
+    vanish(engine.cloud, next(one for one in made.values() if "/registries/" in one))
+    return json.dumps(reduced(engine.refresh(file)), indent=1, sort_keys=True) + "\n"
+
+
 def main() -> None:
-    for name in sys.argv[1:] or SCENARIOS:
+    for name in sys.argv[1:] or (*SCENARIOS, "drift"):
         with tempfile.TemporaryDirectory() as folder:
+            if name == "drift":
+                (FIXTURES / "drift.json").write_text(drifted(Path(folder)))
+                continue
             document, diff = recording(name, Path(folder))
         (FIXTURES / f"{name}.json").write_text(document)
         (FIXTURES / f"{name}.diff").write_text(diff)

@@ -1,7 +1,9 @@
 """The comment and the issue, against a GitHub of its own on loopback."""
 
+import io
 import json
 import threading
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -31,6 +33,7 @@ class Fake:
     requests: list[tuple[str, str]] = field(default_factory=list)
     failures: list[int] = field(default_factory=list)  # statuses to answer first
     address: str = ""
+    others: dict[str, object] = field(default_factory=dict)  # what else is answered, by path
 
     def add(self, body: str, login: str = BOT, **more: object) -> dict[str, Any]:
         number = len(self.texts) + 1
@@ -42,6 +45,8 @@ class Fake:
         if self.failures:
             return self.failures.pop(0), {"message": "no"}, {"Retry-After": "0"}
         where, _, query = path.partition("?")
+        if where in self.others:
+            return 200, self.others[where], {}
         if method == "POST":
             return 201, self.add(**body), {}
         if method == "PATCH":
@@ -74,7 +79,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[Fake]:
             for name, value in headers.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(json.dumps(said).encode())
+            self.wfile.write(said if isinstance(said, bytes) else json.dumps(said).encode())
 
         do_GET = do_POST = do_PATCH = _any  # noqa: N815 - the server's names
 
@@ -213,3 +218,101 @@ def test_one_issue_is_opened_kept_and_closed(fake: Fake) -> None:
 def test_without_issue_nothing_is_asked(fake: Fake) -> None:
     assert drifted("drift")[0] == 2
     assert fake.requests == []
+
+
+HEAD = "0123456789abcdef"
+
+
+def _pull(number: int, sha: str, **more: object) -> dict[str, object]:
+    return {"id": number, "number": number, "body": "allow: nothing", "head": {"sha": sha}, **more}
+
+
+def test_a_forks_pull_request_is_found_by_where_it_comes_from(fake: Fake, tmp_path: Path) -> None:
+    fake.others["/repos/o/r/pulls"] = [_pull(6, "older"), _pull(9, HEAD)]
+    file = tmp_path / "comment.md"
+    file.write_text(f"{MARKER}\nhello\n")
+    run = CliRunner()
+    done = run.invoke(app, ["post", "--comment", str(file), "--head", f"me:branch@{HEAD}"])
+    assert (done.exit_code, done.stdout) == (0, "comment created: https://github.invalid/o/r/1\n"), (
+        done.exception
+    )
+    assert ("POST", "/repos/o/r/issues/9/comments") in fake.requests
+    moved = run.invoke(app, ["post", "--comment", str(file), "--head", "me:branch@moved-on"])
+    assert "nothing to say" in moved.stdout
+    assert len(fake.texts) == 1
+
+
+@pytest.mark.parametrize(
+    "options", [[], ["--pull", "7", "--head", "me:branch@1a2b"], ["--head", "me:branch"]]
+)
+def test_one_pull_request_is_named(fake: Fake, tmp_path: Path, options: list[str]) -> None:
+    file = tmp_path / "comment.md"
+    file.write_text(f"{MARKER}\nhello\n")
+    done = CliRunner().invoke(app, ["post", "--comment", str(file), *options])
+    assert "exactly one is needed; valid: --pull 7, or --head me:branch@1a2b3c" in str(done.exception)
+    assert fake.requests == []
+
+
+def _left(
+    identity: int, *, head: int = 1, sha: str = HEAD, created: str = "2026-01-01", expired: bool = False
+) -> object:
+    run = {"id": 5, "repository_id": 1, "head_repository_id": head, "head_sha": sha}
+    return {"id": identity, "expired": expired, "created_at": created, "workflow_run": run}
+
+
+def reviewed(folder: Path) -> tuple[int, str]:
+    arguments = ["reviewed", "--stack", "dev", "--commit", "merge", "--output", str(folder)]
+    done = CliRunner().invoke(app, arguments)
+    return done.exit_code, done.stdout + done.stderr + str(done.exception or "")
+
+
+def test_what_was_reviewed_is_found_and_what_a_fork_left_is_not_taken_for_it(
+    fake: Fake, tmp_path: Path
+) -> None:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr("preview.json", '{"steps": []}')
+    fake.others |= {
+        "/repos/o/r/commits/merge/pulls": [_pull(8, "open"), _pull(9, HEAD, merged_at="2026-01-02")],
+        "/repos/o/r/actions/artifacts": {
+            "artifacts": [
+                _left(1, created="2026-01-01"),
+                _left(2, created="2026-01-03"),
+                _left(3, created="2026-01-09", head=2),  # of a fork
+                _left(4, created="2026-01-09", sha="another"),
+                _left(5, created="2026-01-09", expired=True),
+            ]
+        },
+        "/repos/o/r/actions/artifacts/2/zip": archive.getvalue(),
+    }
+    assert reviewed(tmp_path) == (0, "reviewed in pull request 9\n")
+    assert (tmp_path / "reviewed.json").read_text() == '{"steps": []}'
+    assert (tmp_path / "pull.md").read_text() == "allow: nothing"
+    assert ("GET", f"/repos/o/r/actions/artifacts?name=preview-dev-{HEAD}&per_page=100") in fake.requests
+
+
+def test_what_nobody_reviewed_is_told(fake: Fake, tmp_path: Path) -> None:
+    fake.others["/repos/o/r/commits/merge/pulls"] = [_pull(8, "open")]
+    status, said = reviewed(tmp_path)
+    assert status == 2
+    assert "merge: came by no pull request, so nobody has reviewed its plan" in said
+    assert (tmp_path / "pull.md").read_text() == ""  # no allowances either
+    fake.others["/repos/o/r/commits/merge/pulls"] = [_pull(9, HEAD, merged_at="2026-01-02")]
+    fake.others["/repos/o/r/actions/artifacts"] = {"artifacts": [_left(3, head=2)]}
+    status, said = reviewed(tmp_path)
+    assert status == 2
+    assert "pull request 9: left no preview of dev" in said
+
+
+def test_an_archive_of_something_else_is_one_line(fake: Fake, tmp_path: Path) -> None:
+    fake.others |= {
+        "/repos/o/r/commits/merge/pulls": [_pull(9, HEAD, merged_at="2026-01-02")],
+        "/repos/o/r/actions/artifacts": {"artifacts": [_left(1)]},
+        "/repos/o/r/actions/artifacts/1/zip": b"no archive",
+    }
+    assert "what was left has no preview.json" in reviewed(tmp_path)[1]
+
+
+def test_what_is_no_github_is_told(fake: Fake, tmp_path: Path) -> None:
+    fake.others["/repos/o/r/issues/7/comments"] = b"<html>"
+    assert "what answers is not GitHub's API" in post(tmp_path, f"{MARKER}\nfirst\n")[1]
