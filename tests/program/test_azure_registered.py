@@ -206,7 +206,7 @@ def test_a_cluster_of_somebody_else_stops_everything(tmp_path: Path, monkeypatch
     ("answer", "words"),
     [
         ({}, "the cluster gives no kubeconfig"),
-        ({"kubeconfigs": [{"name": "a", "value": "%%%"}]}, "is not in base64"),
+        ({"kubeconfigs": [{"name": "a", "value": "%%%"}]}, "cannot be read"),
         ("Code=AuthorizationFailed: no", r"Azure says: .*AuthorizationFailed"),
     ],
 )

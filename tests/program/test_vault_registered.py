@@ -29,7 +29,9 @@ class Vaults(Made):
     ) -> proto.RegisterResourceResponse:
         answer = super().RegisterResource(request)
         if request.type == "azure-native:keyvault:Secret":
-            value = json.dumps(self.requests[-1].inputs["properties"], sort_keys=True)
+            # Its own, and not the last of what other threads register meanwhile.
+            own = next(one for one in reversed(self.requests) if one.name == request.name)
+            value = json.dumps(own.inputs["properties"], sort_keys=True)
             version = hashlib.sha256(f"not a digest of Azure's: {value}".encode()).hexdigest()[:32]
             uri = f"https://vault.example/secrets/{request.name}/{version}"
             answer.object["properties"]["secretUriWithVersion"] = uri

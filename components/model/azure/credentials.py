@@ -2,18 +2,24 @@
 
 import base64
 import binascii
+import json
 from collections.abc import Mapping
 
 import yaml
 
 from components.model.kubeconfig import Target, target_of
 
+LOGIN = "--login"
 # A cluster, or the group it is in, that is not there: what the provider says, and what Azure calls it.
 ABSENT = ("ResourceNotFound", "ResourceGroupNotFound", "NotFound", "not found", "Status=404")
 
 
 def kubeconfig(answer: Mapping[str, object]) -> str:
-    """The first kubeconfig of an answer of `listManagedClusterUserCredentials`.
+    """The first kubeconfig of an answer of `listManagedClusterUserCredentials`, as JSON.
+
+    Azure's names kubelogin, and has it ask a person for a code. Here it takes the login that the rest of the
+    program has, which people and pipelines alike have by `az`; `AAD_LOGIN_METHOD` still says otherwise.
+    Source: https://azure.github.io/kubelogin/concepts/login-modes/azurecli.html
 
     Raises:
         ValueError: there is none.
@@ -24,9 +30,16 @@ def kubeconfig(answer: Mapping[str, object]) -> str:
     if not value:
         raise ValueError("the cluster gives no kubeconfig")
     try:
-        return base64.b64decode(str(value), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        raise ValueError("the cluster's kubeconfig is not in base64") from None
+        content = yaml.safe_load(base64.b64decode(str(value), validate=True))
+    except (binascii.Error, UnicodeDecodeError, yaml.YAMLError):
+        raise ValueError("the cluster's kubeconfig cannot be read") from None
+    if not isinstance(content, dict):
+        raise ValueError("the cluster's kubeconfig cannot be read")  # noqa: TRY004 - what Azure says is wrong
+    for user in content.get("users") or ():
+        arguments = user.get("user", {}).get("exec", {}).get("args") or []
+        if LOGIN in arguments[:-1]:
+            arguments[arguments.index(LOGIN) + 1] = "azurecli"
+    return json.dumps(content, sort_keys=True)
 
 
 def target(text: str, said_by: str, identity: str) -> Target:
@@ -35,7 +48,7 @@ def target(text: str, said_by: str, identity: str) -> Target:
     Raises:
         RefusedError: it does not hold one.
     """
-    return target_of(yaml.safe_load(text), said_by, identity)
+    return target_of(json.loads(text), said_by, identity)
 
 
 def absent(message: str) -> bool:
