@@ -45,6 +45,14 @@ class Echo(provider_pb2_grpc.ResourceProviderServicer):
     ) -> provider_pb2.CheckResponse:
         return provider_pb2.CheckResponse(inputs=request.news)
 
+    def Invoke(  # noqa: N802
+        self, request: provider_pb2.InvokeRequest, _: object
+    ) -> provider_pb2.InvokeResponse:
+        reason = "ResourceNotFound: nothing exists yet"
+        return provider_pb2.InvokeResponse(
+            failures=[provider_pb2.CheckFailure(property=request.tok, reason=reason)]
+        )
+
     def Create(self, *_: object) -> provider_pb2.CreateResponse:  # noqa: N802
         return provider_pb2.CreateResponse()  # before an update nothing is known of what comes out
 

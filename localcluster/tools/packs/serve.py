@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from concurrent import futures
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import grpc  # type: ignore[import-untyped]
 from pulumi.runtime.proto import analyzer_pb2
@@ -33,6 +33,7 @@ class Pack:
     named: threading.Event = field(default_factory=threading.Event)
     serving: threading.Event = field(default_factory=threading.Event)
     folder: str = ""
+    last: str = "it said nothing"  # line of standard error, which the engine may be too quick to read
     channel: grpc.Channel | None = None
 
     def start(self, folder: str) -> None:
@@ -44,7 +45,7 @@ class Pack:
         self.folder = folder
         self.named.set()
         if not self.serving.wait(SECONDS) or self.channel is None:
-            raise RuntimeError(f"the policy pack in {folder} does not serve")
+            raise RuntimeError(f"the policy pack in {folder} does not serve: {self.last}")
 
     def call(self, method: str, request: bytes) -> bytes:
         """One call, as it came."""
@@ -102,6 +103,19 @@ class Port(io.BytesIO):
         return len(line)
 
 
+class Heard(io.StringIO):
+    """Standard error as the pack finds it; its last line is remembered."""
+
+    def __init__(self, pack: Pack, out: TextIO) -> None:
+        super().__init__()
+        self.pack = pack
+        self.out = out
+
+    def write(self, said: str) -> int:
+        self.pack.last = ([self.pack.last] + [line for line in said.splitlines() if line.strip()])[-1]
+        return self.out.write(said)
+
+
 def main() -> None:
     """Serves until the engine ends it."""
     engine, pack = sys.argv[1], Pack()
@@ -111,6 +125,7 @@ def main() -> None:
     server.start()
     print(port, flush=True)
     pack.named.wait()
+    sys.stderr = Heard(pack, sys.stderr)
     sys.stdout = io.TextIOWrapper(Port(pack), write_through=True)
     sys.argv = ["pulumi.policy", engine, pack.folder]
     try:
