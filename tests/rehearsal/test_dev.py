@@ -4,6 +4,7 @@ The tests of this file are one story and run in their order.
 """
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from lightkube.resources.core_v1 import Namespace, Pod
@@ -11,6 +12,7 @@ from lightkube.resources.core_v1 import Namespace, Pod
 from ops.kube import Kube
 from tests.cluster.test_revisions import wait_served_by
 from tests.rehearsal.whole import Config, Whole, asking
+from tests.review.secrets_of_a_run import leaks_of_rehearsal
 
 pytestmark = pytest.mark.rehearsal
 OLD, NEW = "asm-1-27", "asm-1-28"
@@ -44,6 +46,10 @@ def test_it_comes_up_whole_and_the_split_is_measured(dev: Whole) -> None:
 
 def test_the_next_update_finds_nothing_to_do(dev: Whole) -> None:
     dev.pulumi("up", "--yes", "--skip-preview", "--refresh", "--expect-no-changes")
+
+
+def test_nothing_shows_a_secret_value(dev: Whole, tmp_path: Path) -> None:
+    assert leaks_of_rehearsal(dev, tmp_path / "scratch") == []
 
 
 def test_a_canary_upgrade_of_the_add_on_is_hitless(dev: Whole) -> None:

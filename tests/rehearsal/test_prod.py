@@ -6,6 +6,7 @@ The tests of this file are one story and run in their order; user pools are pret
 import json
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from lightkube.resources.core_v1 import Node
@@ -14,6 +15,7 @@ from components.model.checks import plan_for
 from localcluster.azure import faults, state
 from ops.kube import Kube
 from tests.rehearsal.whole import Config, Whole
+from tests.review.secrets_of_a_run import leaks_of_rehearsal
 
 pytestmark = pytest.mark.rehearsal
 POOL = "containerservice:AgentPool"
@@ -67,6 +69,10 @@ def test_a_failure_half_way_says_what_and_the_next_update_goes_on(prod: Whole) -
 
 def test_the_next_update_finds_nothing_to_do(prod: Whole) -> None:
     prod.pulumi("up", "--yes", "--skip-preview", "--refresh", "--expect-no-changes")
+
+
+def test_nothing_shows_a_secret_value(prod: Whole, tmp_path: Path) -> None:
+    assert leaks_of_rehearsal(prod, tmp_path / "scratch") == []
 
 
 def test_pods_are_where_the_pools_are(prod: Whole) -> None:
