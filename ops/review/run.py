@@ -8,7 +8,7 @@ from localcluster.tools import toolbox
 from ops.environment import Environment
 from ops.errors import UserError
 from ops.progress import Progress
-from ops.review import drift, words
+from ops.review import drift, events, words
 from ops.review.material import DIFF, PREVIEW
 from ops.review.preview import understood
 from ops.stack import Stack
@@ -29,14 +29,21 @@ def preview(name: str, folder: Path) -> list[str]:
         said = {"diagnostics": [{"severity": "error", "message": line} for line in refused.lines]}
         (folder / PREVIEW).write_text(json.dumps(said))
         return list(refused.lines)
-    plan = folder / PLAN
-    document = _answer(*stack.asked("preview", "--json", "--save-plan", str(plan)))
+    plan, log = folder / PLAN, folder / "events.jsonl"
+    log.unlink(missing_ok=True)  # the engine adds to it
+    # One run of the program gives the diff, the plan, and by its log what words are made of.
+    files = ("--event-log", str(log), "--save-plan", str(plan))
+    diff, errors = stack.asked("preview", "--diff", "--suppress-outputs", *files)
+    if not log.exists():
+        raise _silent("preview", diff, errors)
+    document = events.document(log)
+    log.unlink()
     (folder / PREVIEW).write_text(json.dumps(document))
     seen = understood(document, PREVIEW)
     if seen.errors:
         plan.unlink(missing_ok=True)
         return list(seen.errors)
-    (folder / DIFF).write_text(stack.asked("preview", "--diff", "--suppress-outputs")[0])
+    (folder / DIFF).write_text(diff)
     return words.lines(seen) or ["nothing changes"]
 
 
@@ -81,5 +88,9 @@ def _answer(said: str, errors: str) -> object:
     try:
         return json.loads(said)
     except ValueError:
-        last = (errors or said or "it says nothing").strip().splitlines()[-1]
-        raise UserError(f"pulumi preview: no JSON came ({last})") from None
+        raise _silent("refresh", said, errors) from None
+
+
+def _silent(command: str, said: str, errors: str) -> UserError:
+    last = (errors or said or "it says nothing").strip().splitlines()[-1]
+    return UserError(f"pulumi {command}: did not get to a plan ({last})")
