@@ -39,11 +39,11 @@ def comment(facts: Facts) -> str:
     top = [marker(facts.stack), _heading(facts), *_refused(facts)]
     middle = [] if facts.preview.errors else [_changes(facts)]
     policies, last = _policies(facts), _counts(facts)
-    drawings = _drawings(facts)
+    drawings, diff = _drawings(facts), facts.diff if facts.preview.changes else ""
     for parts in ([*top, *middle, *policies, *drawings], [*top, *middle, *policies]):
         room = LIMIT - _size([*parts, last])
-        if room >= (_size([NO_DIFF]) if facts.diff.strip() else 0):
-            return _joined([*parts, *_fold(facts.diff, room), last])
+        if room >= (_size([NO_DIFF]) if diff.strip() else 0):
+            return _joined([*parts, *_fold(diff, room), last])
     return _cut(_joined([*top, *middle, *policies, last]))
 
 
@@ -147,6 +147,8 @@ def _folded(title: str, text: str) -> str:
 
 
 def _counts(facts: Facts) -> str:
+    if facts.preview.errors:  # how far the engine came says nothing
+        return f"<sub>of {facts.commit[:12]}</sub>" if facts.commit else ""
     kinds = [one.kind for one in facts.preview.custom()]
     found = [f"{kinds.count(kind)} {words.PAST[kind]}" for kind in words.PAST if kind in kinds]
     told = ", ".join([*found, f"{facts.preview.unchanged} unchanged"])
@@ -158,7 +160,7 @@ def _size(parts: Iterable[str]) -> int:
 
 
 def _joined(parts: Iterable[str]) -> str:
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def _cut(text: str) -> str:

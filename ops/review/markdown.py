@@ -6,7 +6,7 @@ _MARKUP = re.compile(r"([\\`*_\[\]|~])")
 _DRAWN = re.compile(r"[^\w .,:%=*/()+<>-]")
 _SIGN = re.compile(r"^ ( *)(\+-|\+\+|--|[-+~])(?= ?\S)")
 _FIRST = {"+": "+", "-": "-"}
-_PROVIDER = re.compile(r"\s*\[provider=")  # says of every resource what none differs in
+_IDLE = re.compile(r"\s*\[provider=|@ ")  # what is the same for every resource, and signs of life
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -34,7 +34,7 @@ def code(text: str, language: str = "") -> str:
 
 def diff(text: str) -> str:
     """The engine's diff with a sign in the first column, by which a block of `diff` is coloured."""
-    lines = (line for line in _COLOUR.sub("", text).splitlines() if not _PROVIDER.match(line))
+    lines = (line for line in _COLOUR.sub("", text).splitlines() if not _IDLE.match(line))
     return "\n".join(
         _SIGN.sub(lambda found: _FIRST.get(found[2], "!") + found[0][1:], line) for line in lines
     )

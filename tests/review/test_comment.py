@@ -10,7 +10,7 @@ import pytest
 from ops.errors import UserError
 from ops.review import guard, policy
 from ops.review.comment import LIMIT, NO_DIFF, Facts, comment
-from ops.review.markdown import code, plain
+from ops.review.markdown import code, diff, plain
 from tests.review import recorded
 from tests.review.recorded import of, step
 
@@ -56,6 +56,8 @@ def test_a_broken_stack_file_is_one_line_and_no_traceback() -> None:
         "the sum is 90 and must be 100, e.g. v1: 65, v2: 35" in text
     )
     assert "What changes" not in text
+    assert "<details>" not in text
+    assert "unchanged" not in text
     assert "Traceback" not in text
     assert "unhandled error" not in text
 
@@ -168,6 +170,12 @@ def test_what_a_pull_request_names_is_text_and_no_markup() -> None:
         assert line.count('"') in (0, 2)
     # Inside the fold the block is fenced by more backticks than stand in it.
     assert "`````diff" in text
+
+
+def test_signs_of_life_are_not_part_of_a_diff() -> None:
+    assert (
+        diff("@ previewing update....\n    [provider=x]\n    ~ a: 1 => 2\n   b\n") == "!   ~ a: 1 => 2\n   b"
+    )
 
 
 def test_plain_and_code() -> None:
