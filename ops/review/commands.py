@@ -16,6 +16,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
+REHEARSE = "REHEARSE"  # ops.rehearsal.ASKED
 ALLOWANCE = "allow: replace ManagedCluster cluster in dev because its pod network changes"
 PreviewFile = Annotated[Path, typer.Option("--preview", help="What `pulumi preview --json` wrote.")]
 Folder = Annotated[
@@ -88,7 +89,7 @@ def comment(
     folder: Folder,
     base: Base = "",
     rehearsal: Annotated[
-        bool, typer.Option("--rehearsal", envvar="REHEARSE", help="A stand-in answered for Azure.")
+        bool, typer.Option("--rehearsal", help="A stand-in answered, as REHEARSE says.")
     ] = False,
     commit: Annotated[str, typer.Option(help="The commit that was previewed.")] = "",
 ) -> None:
@@ -103,7 +104,7 @@ def comment(
         verdict=given.verdict,
         policy=given.policy,
         diff=given.diff,
-        rehearsal=rehearsal,
+        rehearsal=rehearsal or bool(os.environ.get(REHEARSE)),
         commit=commit,
     )
     (folder / material.COMMENT).write_text(comments.comment(facts))

@@ -85,7 +85,7 @@ def endangered(preview: Preview) -> tuple[Change, ...]:
     return tuple(
         one
         for one in preview.changes
-        if one.kind in VERBS and (one.protected or loss(one)) and not _only_the_kubeconfig(one)
+        if one.kind in VERBS and (one.protected or loss(one)) and not _left_over(one)
     )
 
 
@@ -101,8 +101,8 @@ def _unversioned(token: str) -> str:
     return re.sub(r"^(azure-native:\w+)/v\d{8}(?:preview)?:", r"\1:", token)
 
 
-def _only_the_kubeconfig(change: Change) -> bool:
-    """A provider that is removed when nothing of it is left takes nothing with it."""
+def _left_over(change: Change) -> bool:
+    """A provider that is removed takes nothing with it: what it made is removed in steps of its own."""
     return change.type.startswith(PROVIDERS) and change.kind == "delete"
 
 
