@@ -8,6 +8,7 @@ that is asked for is found and parsed in milliseconds.
 import ast
 import difflib
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +19,7 @@ from types import MappingProxyType
 from localcluster.azure.documented import DOCUMENTED
 
 PACKAGE = "azure-native"
+_PARSING = threading.Lock()
 MANY = 12  # names beyond this are not listed in a message
 
 
@@ -222,10 +224,20 @@ def _class(module: str, file: str, name: str) -> ast.ClassDef:
     start = _start(text, name)
     if start < 0:
         raise UnknownTokenError(f"{module}:{name}: not in {PACKAGE}'s {file}")
-    made = ast.parse(_block(text, start)).body[0]
+    made = _parsed(_block(text, start))
     if not isinstance(made, ast.ClassDef):
         raise UnknownTokenError(f"{module}:{name}: not a class")
     return made
+
+
+def _parsed(text: str) -> ast.stmt:
+    """The first statement of a text.
+
+    One thread at a time: Python 3.11 counts the depth of what it builds for all threads together, and a
+    change of threads meanwhile is a SystemError (https://github.com/python/cpython/issues/106905).
+    """
+    with _PARSING:
+        return ast.parse(text).body[0]
 
 
 def _block(text: str, start: int) -> str:
@@ -276,7 +288,7 @@ def _getters(made: ast.ClassDef) -> Iterator[tuple[str, tuple[str, ast.expr]]]:
 
 def _parameters(text: str, function: str, module: str) -> Properties:
     """The arguments of a function: one that may be left out is optional twice in the form for outputs."""
-    made = ast.parse(_block(text, text.index(f"\ndef {function}("))).body[0]
+    made = _parsed(_block(text, text.index(f"\ndef {function}(")))
     if not isinstance(made, ast.FunctionDef):
         raise UnknownTokenError(f"{function}: not a function")
     names = {}

@@ -1,7 +1,11 @@
 """The stand-in's strictness: azure-native's own types decide, and each rule has a case that breaks it."""
 
+import gc
 import inspect
+import sys
+import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import pulumi_azure_native.containerservice as real
 import pytest
@@ -212,3 +216,25 @@ def test_what_azure_documents_beyond_the_sdk_is_taken_and_nothing_near_it() -> N
     assert streams("Microsoft-PrometheusMetrics") == []
     (problem,) = streams("Microsoft-PrometheusMetric")
     assert "did you mean Microsoft-PrometheusMetrics?" in problem
+
+
+def test_many_threads_may_read_the_package_at_once() -> None:
+    tokens = [
+        f"{module}:{name}"
+        for module in ("keyvault", "sql")
+        for name in schema._names(module)[:30]
+        if name[0].isupper()
+    ]
+    for cached in (schema.inputs_of, schema.outputs_of, schema.members):
+        cached.cache_clear()
+    interval, often = sys.getswitchinterval(), gc.get_threshold()
+    sys.setswitchinterval(1e-6)
+    gc.set_threshold(5)  # threads change places when a collection calls something of Python's
+    gc.callbacks.append(lambda _phase, _info: time.sleep(0))
+    try:
+        with ThreadPoolExecutor(16) as workers:
+            assert len(list(workers.map(schema.outputs_of, tokens))) == len(tokens)
+    finally:
+        gc.callbacks.pop()
+        gc.set_threshold(*often)
+        sys.setswitchinterval(interval)
