@@ -65,7 +65,7 @@ def read(path: Path, today: date | None = None) -> Configuration:
 
 def resource(one: Registered) -> Resource:
     """A registration as the pack judges it."""
-    inputs = plain(one.inputs)
+    inputs = plain(one.inputs, one.urn)
     return Resource(
         one.type,
         one.name,

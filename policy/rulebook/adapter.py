@@ -104,7 +104,7 @@ def _guarded(container: Any, key: object) -> object:  # noqa: ANN401 - the SDK's
 
 def resource_of(seen: Seen, after: frozenset[str] = frozenset()) -> Resource:
     """What a rule judges."""
-    inputs = plain(opened(seen.props))
+    inputs = plain(opened(seen.props), seen.urn)
     document: Document = inputs if isinstance(inputs, Mapping) else {}
     return Resource(
         seen.resource_type,

@@ -163,21 +163,22 @@ class Finding:
 def over_resource(rule: Rule[Resource], resource: Resource, told: Told) -> Iterator[tuple[Violation, bool]]:
     """What a rule finds of one resource, and whether it is that a value is unknown."""
     if resource.kind in rule.kinds:
-        yield from _whatever(rule, resource, told, resource)
+        yield from _whatever(rule, resource, told, (resource,))
 
 
 def over_stack(rule: Rule[Stack], stack: Stack, told: Told) -> Iterator[tuple[Violation, bool]]:
     """What a rule finds of a stack, and whether it is that a value is unknown."""
-    yield from _whatever(rule, stack, told, None)
+    yield from _whatever(rule, stack, told, stack.resources)
 
 
 def _whatever(
-    rule: Rule[Any], subject: Resource | Stack, told: Told, resource: Resource | None
+    rule: Rule[Any], subject: Resource | Stack, told: Told, resources: tuple[Resource, ...]
 ) -> Iterator[tuple[Violation, bool]]:
     try:
         for violation in rule.judge(subject, told):
             yield violation, False
     except UnknownReadError as unknown:
+        resource = next((one for one in resources if one.urn == unknown.urn), None)
         yield Violation(resource, unknown.path, f"cannot be judged: {unknown.path} is unknown"), True
 
 
@@ -216,7 +217,7 @@ def _judged(rule: AnyRule, stack: Stack, configuration: Configuration) -> Iterat
 
 def _found(rule: AnyRule, stack: Stack, told: Told) -> Iterator[tuple[Violation, bool]]:
     if rule.whole:
-        yield from _whatever(rule, stack, told, None)
+        yield from _whatever(rule, stack, told, stack.resources)
         return
     for resource in stack.of(*rule.kinds):
-        yield from _whatever(rule, resource, told, resource)
+        yield from _whatever(rule, resource, told, (resource,))

@@ -31,46 +31,53 @@ NOTHING: Document = {}
 class UnknownReadError(Exception):
     """A rule needs a value that is not known yet."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, urn: str) -> None:
         super().__init__(path)
         self.path = path
+        self.urn = urn
 
 
 class Unknown:
     """The place of a value that is not known yet. Any use of it raises `UnknownReadError`."""
 
-    __slots__ = ("path",)
+    __slots__ = ("path", "urn")
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, urn: str = "") -> None:
         self.path = path
+        self.urn = urn
 
     def _used(self, *_: object) -> NoReturn:
-        raise UnknownReadError(self.path)
+        raise UnknownReadError(self.path, self.urn)
 
     __bool__ = __len__ = __iter__ = __contains__ = __getitem__ = __str__ = __hash__ = _used
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _used
 
 
-def plain(value: object, path: str = "") -> object:
-    """A document as rules read it: without the engine's marks, whole numbers as such, unknowns in place."""
+def plain(value: object, urn: str = "", path: str = "") -> object:
+    """A document as rules read it: without the engine's marks, whole numbers as such, unknowns in place.
+
+    `urn` is whose document it is: who is told of an unknown wants to know.
+    """
     if isinstance(value, str):
-        return Unknown(path) if value in SENTINELS else value
+        return Unknown(path, urn) if value in SENTINELS else value
     if isinstance(value, float):
         return int(value) if value.is_integer() else value
     if isinstance(value, Mapping):
         if SIGNATURE in value:
-            return _marked(value, path)
-        return {str(key): plain(item, f"{path}.{key}" if path else str(key)) for key, item in value.items()}
+            return _marked(value, urn, path)
+        return {
+            str(key): plain(item, urn, f"{path}.{key}" if path else str(key)) for key, item in value.items()
+        }
     if isinstance(value, list | tuple):
-        return [plain(item, f"{path}[{number}]") for number, item in enumerate(value)]
+        return [plain(item, urn, f"{path}[{number}]") for number, item in enumerate(value)]
     return value
 
 
-def _marked(value: Document, path: str) -> object:
+def _marked(value: Document, urn: str, path: str) -> object:
     """A secret is what it hides, an output is its value where it has one, and a file is nobody's to read."""
     if value[SIGNATURE] == OUTPUT and "value" not in value:
-        return Unknown(path)
-    return plain(value["value"], path) if value[SIGNATURE] in {SECRET, OUTPUT} else None
+        return Unknown(path, urn)
+    return plain(value["value"], urn, path) if value[SIGNATURE] in {SECRET, OUTPUT} else None
 
 
 def at(value: object, *keys: str) -> object:
@@ -94,7 +101,7 @@ def known(value: object) -> object:
         UnknownReadError: it is not known yet.
     """
     if isinstance(value, Unknown):
-        raise UnknownReadError(value.path)
+        raise UnknownReadError(value.path, value.urn)
     return value
 
 

@@ -24,6 +24,8 @@ def test_what_could_be_wrong_and_is_unknown_is_not_passed(change: Break) -> None
     path = change.path.replace('"', "")
     assert str(one.violation) == f"{path}: cannot be judged: {path} is unknown"
     assert one.stops
+    assert one.resource is not None
+    assert one.resource.urn == WORLD[change.key].urn  # of a whole stack's rule, too
     assert [one for one in found if not one.unknown] == []
 
 

@@ -327,7 +327,7 @@ def resources(stack: Stack) -> tuple[Resource, ...]:
     """As the rules judge them."""
     found = []
     for one in stack.values():
-        inputs = plain(one.inputs)
+        inputs = plain(one.inputs, one.urn)
         assert isinstance(inputs, Mapping)
         after = frozenset(stack[name].urn for name in one.after if name in stack)
         found.append(Resource(one.type, one.name, one.urn, inputs, protect=one.protect, after=after))
