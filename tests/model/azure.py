@@ -42,7 +42,7 @@ FULL: Node = raw(
         "azure.network": {"outbound": {"kind": "natGateway"}},
         "azure.registry": {"sku": "Premium", "builds": {"commit": COMMIT}},
         "azure.monitoring": {"grafana": True, "applicationInsights": True},
-        "azure.database": {"kind": "azureSql", "sku": "GP_Gen5_2", "zoneRedundant": True},
+        "azure.database": {"kind": "azureSql", "sku": "GP_Gen5_2", "zoneRedundant": True, "backup": "Zone"},
         "azure.protect": True,
         "images": "own",
         "guardrails": {"production": True},

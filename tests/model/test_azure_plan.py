@@ -199,7 +199,10 @@ def test_a_count_that_follows_the_need_is_nobodys_to_change_back() -> None:
 def test_a_private_cluster_has_no_public_ranges() -> None:
     public = pick(inputs(azure_plan(), "cluster"), "apiServerAccessProfile")
     private = pick(inputs(azure_plan(VARIANTS["private"]), "cluster"), "apiServerAccessProfile")
-    assert pick(public, "authorizedIPRanges") == ["203.0.113.0/24"]
+    # The nodes' own way out is let in too: Azure knows only its load balancer's address by itself.
+    assert pick(public, "authorizedIPRanges") == ["203.0.113.0/24", "${azure:address:ipAddress}/32"]
+    balanced = pick(inputs(azure_plan(base=AKS), "cluster"), "apiServerAccessProfile")
+    assert pick(balanced, "authorizedIPRanges") == ["203.0.113.0/24"]
     assert isinstance(public, dict)
     assert isinstance(private, dict)
     assert "enablePrivateCluster" not in public
@@ -218,6 +221,7 @@ def test_the_way_out_is_on_the_nodes_subnet(variant: str, kind: str, on_the_subn
     found = azure_plan(VARIANTS[variant])
     assert pick(inputs(found, "cluster"), "networkProfile", "outboundType") == kind
     nodes = inputs(found, "nodes")
+    assert "natGatewayProfile" not in as_map(inputs(found, "cluster"), "networkProfile")
     assert {"natGateway", "routeTable"} & set(nodes) == on_the_subnet
     assert nodes["defaultOutboundAccess"] is False
 

@@ -298,6 +298,20 @@ REJECTED: dict[str, Case] = {
         {"azure.database": {"kind": "azureSql", "zoneRedundant": True}},
         "pitstop:azure.database.sku: S0 is in one zone; valid: GP_Gen5_2 (or zoneRedundant: false)",
     ),
+    "backups in one zone": (
+        {
+            "azure.database": {
+                "kind": "azureSql",
+                "sku": "GP_Gen5_2",
+                "zoneRedundant": True,
+                "backup": "Geo",
+            }
+        },
+        (
+            'pitstop:azure.database.backup = "Geo": a database in several zones has backups there too, '
+            "e.g. Zone"
+        ),
+    ),
     "databases anywhere": (
         {"azure.database": {"kind": "external", "host": "*.example.org"}},
         'pitstop:azure.database.host = "*.example.org": must be one host, e.g. sql.example.org',

@@ -80,7 +80,12 @@ def _access(cluster: AksCluster, azure: AzureSettings) -> Document:
     """Who reaches the API server, and as whom. Nobody has an account of the cluster's own."""
     profile: Document = {"disableRunCommand": True}
     if isinstance(cluster.access, PublicAccess):
-        profile["authorizedIPRanges"] = list(cluster.access.authorized_ranges)
+        ranges: list[Json] = [*cluster.access.authorized_ranges]
+        if isinstance(azure.network.outbound, NatOutbound):
+            # Nodes come by this address; Azure lets in only its own load balancer's by itself.
+            # Source: https://learn.microsoft.com/azure/aks/api-server-authorized-ip-ranges
+            ranges.append(f"{output('address', 'ipAddress')}/32")
+        profile["authorizedIPRanges"] = ranges
     if isinstance(cluster.access, PrivateAccess):
         profile |= {
             "enablePrivateCluster": True,
@@ -133,8 +138,6 @@ def _network(cluster: AksCluster, azure: AzureSettings) -> Document:
         profile["networkPolicy"] = own.policy
     if isinstance(out, LoadBalancerOutbound):
         profile["loadBalancerProfile"] = {"managedOutboundIPs": {"count": out.addresses}}
-    if isinstance(out, NatOutbound):
-        profile["natGatewayProfile"] = {"idleTimeoutInMinutes": out.idle_minutes}
     return profile
 
 

@@ -27,7 +27,7 @@ def before_cluster(azure: AzureSettings) -> Iterator[AzureResource]:
         "workspaceName": names.physical("logs", azure),
         "sku": {"name": "PerGB2018"},
         "retentionInDays": own.retention_days,
-        "features": {"enableLogAccessUsingOnlyResourcePermissions": True, "disableLocalAuth": True},
+        "features": {"enableLogAccessUsingOnlyResourcePermissions": True},
     }
     yield AzureResource("logs", "operationalinsights:Workspace", PART, logs, protect=azure.protect)
     if own.prometheus:

@@ -454,13 +454,16 @@ class AzureSqlDatabase(Model):
         "S0"
     )
     zone_redundant: bool = Field(default=False, alias="zoneRedundant")
-    backup: Literal["Local", "Zone", "Geo"] = "Local"
+    backup: Literal["Local", "Zone", "Geo", "GeoZone"] = "Local"
 
     @model_validator(mode="after")
     def _zones(self) -> Self:
         # Source: https://learn.microsoft.com/azure/azure-sql/database/high-availability-sla
         if self.zone_redundant and not self.sku.startswith("GP_"):
             raise invalid(f"{self.sku} is in one zone; valid: GP_Gen5_2 (or zoneRedundant: false)", "sku")
+        # Source: https://learn.microsoft.com/azure/azure-sql/database/automated-backups-overview
+        if self.zone_redundant and not self.backup.endswith("Zone"):
+            raise invalid("a database in several zones has backups there too, e.g. Zone", "backup")
         return self
 
 

@@ -83,7 +83,7 @@ FIELDS: Mapping[type[BaseModel], Mapping[str, str]] = {
         "range": "All its addresses.",
         "nodes": "The nodes' part of them.",
         "endpoints": "The part for private endpoints.",
-        "outbound": "How nodes and pods reach the internet.",
+        "outbound": "How nodes reach the internet; a firewall must be among the authorizedRanges too.",
     },
     settings.Builds: {
         "repository": "Where Pitstop's source is.",
