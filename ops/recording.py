@@ -95,6 +95,7 @@ def surroundings(environment: str, folder: Path, *, managed: bool = False) -> di
 
     A managed cluster is not there yet, and has no kubeconfig.
     """
+    folder.mkdir(exist_ok=True)
     (folder / SECRETS_VARIABLE).write_text(json.dumps({str(name): PLACEHOLDER for name in Secret}))
     user = {"name": "nobody", "user": {"token": PLACEHOLDER}}
     cluster = {"name": "nowhere", "cluster": {"server": "https://127.0.0.1:9"}}

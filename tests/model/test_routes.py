@@ -180,6 +180,36 @@ def test_a_fault_for_some_has_no_patience_and_the_others_keep_theirs() -> None:
     ]
 
 
+def test_a_faults_last_day_stands_on_its_routes() -> None:
+    split: Node = {"kind": "split", "weights": {"v1": 75, "v2": 25}}
+    drill: Node = {"kind": "fault", "abort": {"percent": 1, "status": 500}}
+    longer = {**drill, "until": "2027-02-28", "headers": {"x-drill": "a"}}
+    shorter = {**drill, "until": "2027-01-31", "headers": {"x-drill": "b"}}
+    one = routed(plan({f"{API}.traffic": [split, longer, shorter]}))
+    assert one["annotations"] == {"pitstop.dev/fault-until": "2027-01-31"}  # the first that is over
+    assert "annotations" not in routed(plan({f"{API}.traffic": [split]}))
+
+
+def test_routes_that_the_fault_does_not_concern_carry_no_day() -> None:
+    # Nobody who comes from outside is the webapp.
+    fault = {
+        "kind": "fault",
+        "caller": "webapp",
+        "abort": {"percent": 1, "status": 500},
+        "until": "2027-01-31",
+    }
+    own = ServiceSettings.model_validate({"versions": {"v1": {}}, "traffic": [fault]})
+    service = CATALOGUE["customermanagementapi"]
+    inside = routes.virtual_service(service, own, "pitstop")
+    outside = routes.entry_route(service, own, ["pitstop.example.org"], "pitstop")
+    assert (bool(inside.annotations), bool(outside.annotations)) == (True, False)
+
+
+def routed(environment: Plan) -> Mapping[str, Json]:
+    """The metadata of the API's routes."""
+    return route_of(environment).route.metadata
+
+
 def test_retries_are_for_their_methods_and_the_rest_is_tried_again_only_where_nothing_was_done() -> None:
     retries: Node = {"kind": "retries", "attempts": 3, "perTry": "2s", "when": ["reset", "5xx"]}
     assert http([retries]) == [

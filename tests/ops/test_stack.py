@@ -110,6 +110,15 @@ def test_the_local_stack_is_kept_in_the_cache(tools: Tools, environ: dict[str, s
     assert values["PATH"].split(os.pathsep)[:2] == [str(tools.folder / "bin"), f"{sys.prefix}/bin"]
 
 
+def test_packs_are_helped_where_the_language_host_is_our_own(
+    tools: Tools, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    helped = pulumi_env("local", Needs(tools), environ)["PULUMI_PYTHON_CMD"]
+    assert os.access(helped, os.X_OK)
+    monkeypatch.setattr(tools, "source", lambda _: "download")
+    assert "PULUMI_PYTHON_CMD" not in pulumi_env("local", Needs(tools), environ)
+
+
 @pytest.mark.parametrize("name", ["passphrase", "secrets.json"])
 def test_what_is_generated_is_ours_alone_and_stays(tools: Tools, environ: dict[str, str], name: str) -> None:
     pulumi_env("local", Needs(tools), environ)
