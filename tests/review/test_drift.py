@@ -11,7 +11,11 @@ from tests.review import recorded
 from tests.review.recorded import of, step
 
 POOL = "azure-native:containerservice:AgentPool"
-FOUND = ["Registry registry: is gone", "node pool user: 3 -> 7 nodes (+16 vCPU)"]
+FOUND = [
+    "Registry registry: is gone",
+    "RoleAssignment role-kubelet-on-registry: is gone",
+    "node pool apps: 1 to 3 -> 1 to 7 nodes (+0 vCPU at least, +16 at most)",
+]
 
 
 def test_what_somebody_else_did() -> None:
@@ -40,7 +44,7 @@ def test_the_issue_says_what_and_what_to_do() -> None:
 @pytest.mark.parametrize(
     ("name", "status", "says"),
     [
-        ("nothing", 0, "dev: as its last update left it (45 resources)"),
+        ("nothing", 0, "dev: as its last update left it ("),
         ("drift", 2, "dev: Registry registry: is gone"),
         ("protected", 2, "dev: cannot be looked at: "),
     ],
