@@ -62,6 +62,11 @@ def _provider(
     kubeconfig: pulumi.Output[str], identity: str, before: Sequence[pulumi.Resource]
 ) -> pulumi.ProviderResource:
     """Its identity, not its kubeconfig, decides what is the same cluster."""
-    inputs = {"kubeconfig": kubeconfig, "clusterIdentifier": identity}
+    inputs = {
+        "kubeconfig": kubeconfig,
+        "clusterIdentifier": identity,
+        # Otherwise a Secret with another value is removed before it is made again.
+        "enableSecretMutable": "true",
+    }
     opts = pulumi.ResourceOptions(version=PROVIDER_VERSION, depends_on=list(before))
     return pulumi.ProviderResource("kubernetes", "cluster", inputs, opts)

@@ -1,8 +1,10 @@
 """The way in with a certificate: HTTPS answers, plain HTTP is sent on, old TLS is refused; and no way out."""
 
 import json
+import ssl
 from collections.abc import Callable, Iterator
 
+import httpx2
 import pytest
 import trustme
 from lightkube.models.core_v1 import Container, PodSpec
@@ -15,6 +17,7 @@ from components.model.render import dump
 from localcluster import images
 from ops.kube import Kube, PodRef, wait_for
 from ops.measure import STATISTICS_PORT
+from tests.cluster.conftest import Running
 from tests.cluster.lab import HOST, Lab, kubectl_apply, settings
 
 OUTSIDER = "tls-client"
@@ -42,7 +45,18 @@ def gateway_address(kube: Kube) -> str:
     return str(service.spec.clusterIP)
 
 
-def test_the_way_in_speaks_tls(lab: Lab, outsider: PodRef) -> None:
+def from_this_machine(running: Running) -> str:
+    """The page as a person of this machine gets it, over the forwarded port for TLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE  # who signed it is not the question here
+    url = f"https://127.0.0.1:{running.cluster.https_port}/"
+    with httpx2.Client(verify=context, trust_env=False, timeout=10) as client:
+        answer = client.get(url, headers={"Host": HOST}, extensions={"sni_hostname": HOST})
+    return answer.raise_for_status().text
+
+
+def test_the_way_in_speaks_tls(running: Running, lab: Lab, outsider: PodRef) -> None:
     plan = plan_for(settings([], tls={"kind": "values"}), "lab")
     (entry,) = plan.entries
     assert entry.certificate is not None
@@ -62,6 +76,8 @@ def test_the_way_in_speaks_tls(lab: Lab, outsider: PodRef) -> None:
     try:
         page = wait_for("the gateway", 30, lambda: served(fetch))
         assert "Pitstop" in page
+        if running.cluster.https_port:
+            assert "Pitstop" in from_this_machine(running)
         with pytest.raises(Exception, match=r"(?i)exit|status|command"):
             fetch(f"https://{HOST}/")  # whoever does not know the authority is not to trust it
         with pytest.raises(Exception, match=r"(?i)exit|status|command"):

@@ -73,15 +73,22 @@ def rotate(running: Running, kube: Kube, config: Path, name: str) -> Changes:
     assert {kind for kind, _ in foreseen} <= RUNS_PODS | {"Secret", "Stack"}
     before = pods(kube, namespace)
     running.pulumi("up", "--yes", "--config-file", str(config))
-    after = pods(kube, namespace)
-    started = {after[uid] for uid in after.keys() - before.keys()}
-    kept = {after[uid] for uid in after.keys() & before.keys()}
-    assert not started & kept, "some pods of a service were left as they were"
+    # A Deployment is done when its new pods serve; the last old one may still be about to go.
+    started, kept = wait_for(
+        "every pod of these services to be a new one", 60, lambda: renewed(before, pods(kube, namespace))
+    )
     assert started == {app_of(name) for _, name in expected}
     assert kept == set(before.values()) - started
     assert NEW not in running.pulumi("stack", "export").stdout
     running.pulumi("preview", "--refresh", "--expect-no-changes", "--config-file", str(config))
     return foreseen
+
+
+def renewed(before: dict[str, str], after: dict[str, str]) -> tuple[set[str], set[str]] | None:
+    """The services with new pods and those with old ones; None while one has both."""
+    started = {after[uid] for uid in after.keys() - before.keys()}
+    kept = {after[uid] for uid in after.keys() & before.keys()}
+    return None if started & kept else (started, kept)
 
 
 def app_of(workload: str) -> str:
