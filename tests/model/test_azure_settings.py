@@ -1,7 +1,9 @@
 """Azure's own rules: each is one line with the key, the value and what would be valid."""
 
 import pytest
+import yaml
 
+from components.model import explain, stackfile
 from components.model.azure.types import local_gibibytes, processors
 from tests.model.azure import AKS, FULL, parts
 from tests.model.examples import REMOVE, Node, settings
@@ -364,6 +366,48 @@ NO_EXAMPLE = {
 def test_the_example_would_have_been_right(case: str) -> None:
     changes, line = REJECTED[case]
     mended(changes, line, AKS)
+
+
+# Where the keys that Azure has, and only it has, stand.
+PLACES = {
+    "version": "cluster.version",
+    "access": "cluster.access",
+    "authorizedRanges": "cluster.access.authorizedRanges",
+    "admins": "cluster.admins",
+    "system": "cluster.system",
+    "pools": "cluster.pools",
+    "vmSize": f"{APPS}.vmSize",
+    "subscription": "azure.subscription",
+    "tenant": "azure.tenant",
+    "location": "azure.location",
+    "outbound": "azure.network.outbound",
+    "nextHop": "azure.network.outbound.nextHop",
+    "database": "azure.database",
+    "commit": "azure.registry.builds.commit",
+    "zone": "azure.dns.zone",
+    "resourceGroup": "azure.dns.resourceGroup",
+    "secrets": "secrets",
+    "certificate": "ingress.tls.certificate",
+}
+WIDE: Node = {
+    "azure.network": {"outbound": {"kind": "userDefinedRouting", "nextHop": "10.0.0.4"}},
+    "azure.registry": {"builds": {"commit": "a" * 40}},
+    "azure.dns": {"zone": "a.org", "resourceGroup": "a"},
+    "azure.database": {"kind": "azureSql"},
+    "ingress.tls": {"kind": "vault", "certificate": "a"},
+}
+
+
+@pytest.mark.parametrize("key", PLACES)
+def test_what_is_proposed_for_a_missing_key_would_be_right(key: str) -> None:
+    text = yaml.load(explain.EXAMPLES[key], stackfile.Loader)  # noqa: S506 - a SafeLoader
+    settings(WIDE | {PLACES[key]: text}, AKS)
+    if key in {"outbound", "database", "secrets"}:  # these may be left out, and say their kind where not
+        line = f"pitstop:{PLACES[key]}.kind: required, e.g. {explain.EXAMPLES[key]}"
+        assert lines(WIDE | {PLACES[key]: {}}, AKS) == (line,)
+    else:
+        line = f"pitstop:{PLACES[key]}: required, e.g. {explain.EXAMPLES[key]}"
+        assert lines(WIDE | {PLACES[key]: REMOVE}, AKS) == (line,)
 
 
 def test_azure_belongs_to_a_managed_cluster() -> None:

@@ -9,6 +9,7 @@ from components.model.findings import RefusedError
 from ops.errors import UserError
 from tests.model.examples import REMOVE, Node, raw, settings
 from tests.model.refusing import Case, lines, mended
+from tests.model.test_azure_settings import PLACES as AZURE_PLACES
 
 API = "services.customermanagementapi"
 KEY = f"pitstop:{API}"
@@ -582,13 +583,17 @@ EVERYTHING: Node = {
 }
 
 
-@pytest.mark.parametrize("key", explain.EXAMPLES)
+@pytest.mark.parametrize("key", PLACES)
 def test_what_is_proposed_for_a_missing_key_would_be_right(key: str) -> None:
     text = yaml.load(explain.EXAMPLES[key], stackfile.Loader)  # noqa: S506 - a SafeLoader
     parse(raw(EVERYTHING | {PLACES[key]: text}))
     if key not in {"traffic", "release", "scaling", "tls"}:  # these may be left out
         (line,) = lines(EVERYTHING | {PLACES[key]: REMOVE})
         assert line == f"pitstop:{PLACES[key]}: required, e.g. {explain.EXAMPLES[key]}"
+
+
+def test_every_example_is_tried_somewhere() -> None:
+    assert {*PLACES, *AZURE_PLACES} == set(explain.EXAMPLES)
 
 
 def test_a_version_without_a_weight_gets_nothing_but_is_named() -> None:
