@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .reading import Document, false, items, labelled, mapping, number, numbered, text
 from .registry import Resource, Stack
@@ -120,6 +121,7 @@ def _values(expression: Document) -> tuple[object, ...]:
     return tuple(found) if isinstance(found, list | tuple) else ()
 
 
+@lru_cache(maxsize=2)  # asked for every workload
 def scalers(stack: Stack) -> Mapping[tuple[str, str, str], tuple[Resource, float]]:
     """What is scaled, by namespace, kind and name; by what, and to how many at least."""
     found: dict[tuple[str, str, str], tuple[Resource, float]] = {}

@@ -159,7 +159,7 @@ class Violation:
         return f"{self.path}: {self.message}" if self.path else self.message
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stack:
     """Everything a program registers."""
 

@@ -22,7 +22,7 @@ from tests.policy.mutations import GONE, MUTATIONS, Mutation
 from tests.policy.test_rules import TODAY
 
 ENVIRONMENTS = sorted(path.name.split(".")[1] for path in CHECKOUT.glob("Pulumi.*.yaml"))
-ENOUGH = 3  # resources of a kind that are broken in the same way
+ENOUGH = 2  # resources of a kind that are broken in the same way
 
 
 @cache
