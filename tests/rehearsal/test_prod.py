@@ -129,6 +129,7 @@ def test_what_is_protected_is_not_destroyed(prod: Whole) -> None:
 
 def test_unprotected_all_of_it_goes(prod: Whole) -> None:
     def unprotected(config: Config) -> None:
+        config["pitstop:guardrails"]["production"] = False  # which asks for protection
         config["pitstop:azure"]["protect"] = False
         config["pitstop:storage"]["retain"] = False
 
