@@ -8,9 +8,10 @@ import pytest
 from ops.review import drift, guard, words
 from ops.review.preview import Preview, understood
 from tests.review import record, recorded
-from tests.review.scenarios import SCENARIOS
 
 pytestmark = pytest.mark.tools
+# The others have no step of the engine that these have not.
+EACH_STEP = ("weights", "removed", "protected", "refused", "pool", "cluster")
 
 
 def meaning(preview: Preview) -> dict[str, object]:
@@ -23,7 +24,7 @@ def meaning(preview: Preview) -> dict[str, object]:
     }
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", EACH_STEP)
 def test_a_recorded_preview(name: str, tmp_path: Path) -> None:
     document, diff = record.recording(name, tmp_path)
     assert meaning(understood(json.loads(document))) == meaning(recorded.preview(name))
