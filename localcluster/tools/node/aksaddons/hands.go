@@ -321,6 +321,13 @@ func owner(pod *corev1.Pod) metav1.OwnerReference {
 	return metav1.OwnerReference{APIVersion: "v1", Kind: "Pod", Name: pod.Name, UID: pod.UID}
 }
 
+// distinct orders owners and has each once, in a list of its own: the other Secrets of a class have the same.
+func distinct(owners []metav1.OwnerReference) []metav1.OwnerReference {
+	found := slices.Clone(owners)
+	slices.SortFunc(found, func(a, b metav1.OwnerReference) int { return strings.Compare(string(a.UID), string(b.UID)) })
+	return slices.CompactFunc(found, func(a, b metav1.OwnerReference) bool { return a.UID == b.UID })
+}
+
 // secret has one be as it should; one that somebody else made is left alone and said.
 func (hands *hands) secret(
 	ctx context.Context, namespace string, asked secretObject, files map[string]string, owners []metav1.OwnerReference,
@@ -337,8 +344,7 @@ func (hands *hands) secret(
 		}
 		data[entry.Key] = made
 	}
-	slices.SortFunc(owners, func(a, b metav1.OwnerReference) int { return strings.Compare(string(a.UID), string(b.UID)) })
-	owners = slices.CompactFunc(owners, func(a, b metav1.OwnerReference) bool { return a.UID == b.UID })
+	owners = distinct(owners)
 	labels := map[string]string{managedLabel: "true"}
 	maps.Copy(labels, asked.Labels)
 
