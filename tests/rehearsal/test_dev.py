@@ -11,7 +11,7 @@ from lightkube.resources.core_v1 import Namespace, Pod
 
 from ops.kube import Kube
 from tests.cluster.test_revisions import wait_served_by
-from tests.rehearsal.whole import Config, Whole, asking
+from tests.rehearsal.whole import Config, Whole, asking, possible
 from tests.review.secrets_of_a_run import leaks_of_rehearsal
 
 pytestmark = pytest.mark.rehearsal
@@ -20,6 +20,7 @@ OLD, NEW = "asm-1-27", "asm-1-28"
 
 @pytest.fixture(scope="module")
 def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
+    possible()
     whole = Whole("dev", "pods", tmp_path_factory.mktemp("dev"))
     whole.make("down", "--yes")
     yield whole

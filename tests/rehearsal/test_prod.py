@@ -14,7 +14,7 @@ from lightkube.resources.core_v1 import Node
 from components.model.checks import plan_for
 from localcluster.azure import faults, state
 from ops.kube import Kube
-from tests.rehearsal.whole import Config, Whole
+from tests.rehearsal.whole import Config, Whole, possible
 from tests.review.secrets_of_a_run import leaks_of_rehearsal
 
 pytestmark = pytest.mark.rehearsal
@@ -25,6 +25,7 @@ CLUSTER = "containerservice:ManagedCluster"
 
 @pytest.fixture(scope="module")
 def prod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
+    possible()
     whole = Whole("prod", "1", tmp_path_factory.mktemp("prod"))
     whole.make("down", "--yes")
     yield whole

@@ -18,7 +18,9 @@ import yaml
 from components.model import stackfile
 from components.model.settings import Settings
 from localcluster.azure import state
+from localcluster.node.select import decide, look
 from ops import presumed
+from ops.errors import UserError
 from ops.paths import CHECKOUT
 from ops.rehearsal import ASKED, SCALES, Rehearsal
 
@@ -86,6 +88,16 @@ class Whole:
         """The id of the only resource of a type."""
         (identity,) = (identity for identity, kind in self.made().items() if kind == token)
         return identity
+
+
+def possible() -> None:
+    """Skip where no node can be had: there would be nothing behind the managed cluster."""
+    try:
+        choice = decide(look())
+    except UserError as reason:
+        pytest.skip(str(reason))
+    if choice.kind != "embedded":
+        pytest.skip("the cluster behind a rehearsal is the embedded node, and none can be had here")
 
 
 def _run(command: list[Any], variables: dict[str, str], *, check: bool) -> subprocess.CompletedProcess[str]:
