@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import psutil
 from lightkube import Client
@@ -278,12 +278,20 @@ class Stack:
     def destroy(self) -> None:
         """Removes everything the stack owns, and the stack; its settings stay.
 
+        The engine would begin, and refuse only where it comes to something protected: half would be gone.
+
         Raises:
-            UserError: other environments on the cluster use the mesh this stack owns.
+            UserError: something is protected, or other environments use the mesh this stack owns; nothing
+                has been touched.
         """
         if self.own and not _state_file(self.own, self.name).exists():
             return
         self.ensure()
+        if kept := protected(json.loads(self.export())):
+            raise UserError(
+                f"stack {self.name}: protected are {', '.join(kept)}; nothing was removed. To let them go: "
+                "pitstop:azure.protect: false, an update, and then again"
+            )
         client = self._client() if self._releases() else None
         others = leftovers.other_owners(client, self.owner) if client else []
         if others:
@@ -409,6 +417,16 @@ class Stack:
         content = self.file.read_bytes()
         if (without := _without_salt(content)) != content:
             _write(self.file, without)
+
+
+def protected(state: Mapping[str, Any]) -> list[str]:
+    """What of an exported state is protected, by type and name."""
+    found = state.get("deployment", {}).get("resources") or []
+    return sorted(
+        f"{one['type'].rpartition(':')[2]} {one['urn'].rpartition('::')[2]}"
+        for one in found
+        if one.get("protect")
+    )
 
 
 def _state_file(own: Keeping, stack: str) -> Path:

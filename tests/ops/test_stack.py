@@ -17,7 +17,7 @@ from ops import leftovers
 from ops import stack as stacks
 from ops.errors import UserError
 from ops.paths import CHECKOUT, checkout_id
-from ops.stack import Needs, Stack, pulumi_env
+from ops.stack import Needs, Stack, protected, pulumi_env
 
 # Stands for the CLI: writes down how it was called, and makes a stack's state as `stack init` does.
 PULUMI = """#!{python}
@@ -302,3 +302,10 @@ def test_forgetting_leaves_nothing(stack: Stack, environ: dict[str, str]) -> Non
     stack.ensure()
     stack.forget()
     assert not folder(environ).exists()
+
+
+def test_what_is_protected_is_found_in_a_state() -> None:
+    urn = "urn:pulumi:prod::pitstop::azure-native:keyvault:Vault::vault"
+    vault = {"urn": urn, "type": "azure-native:keyvault:Vault", "protect": True}
+    assert protected({"deployment": {"resources": [vault, {**vault, "protect": False}]}}) == ["Vault vault"]
+    assert protected({"deployment": {}}) == []
