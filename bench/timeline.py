@@ -64,10 +64,14 @@ def _metadata(event: Mapping[str, object], kind: str) -> Mapping[str, object]:
 
 
 def depends(state: Mapping[str, object]) -> dict[str, frozenset[str]]:
-    """For each resource of an exported state, what it waited for: dependencies, parent and provider."""
+    """For each resource of an exported state, what it waited for: dependencies, parent and provider.
+
+    The stack and components are left out: they are over when all in them is, and nobody waits for them.
+    """
     deployment = state.get("deployment")
     resources = deployment.get("resources") if isinstance(deployment, Mapping) else None
-    return {str(one["urn"]): frozenset(_needs(one)) for one in resources or [] if isinstance(one, Mapping)}
+    made = [one for one in resources or [] if isinstance(one, Mapping) and one.get("custom")]
+    return {str(one["urn"]): frozenset(_needs(one)) for one in made}
 
 
 def _needs(resource: Mapping[str, object]) -> Iterator[str]:
@@ -129,12 +133,13 @@ def main() -> None:
     parser.add_argument("--env", default="local")
     parser.add_argument("--output", type=Path, default=Path("timeline.png"))
     options = parser.parse_args()
-    stack = Stack(options.env, _needs_of(options.env))
+    stack = Stack(options.env, Needs(rehearsal=Environment.read(options.env).rehearsal))
     log = stack.folder / EVENTS
     if not log.is_file():
         raise UserError(f"{options.env}: no update has been logged here yet; make up logs one")
-    found = spans(json.loads(line) for line in log.read_text().splitlines() if line)
     needs = depends(json.loads(stack.export()))
+    every = spans(json.loads(line) for line in log.read_text().splitlines() if line)
+    found = [span for span in every if span.urn in needs]
     path = critical_path(found, needs)
     print(
         f"{len(found)} resources in {max((span.end for span in found), default=0):.0f} s; the critical path:"
@@ -147,11 +152,6 @@ def main() -> None:
         print(f"  {seconds:6.0f} s  {span.name}")
     draw(found, path, options.output)
     print(f"picture: {options.output}")
-
-
-def _needs_of(name: str) -> Needs:
-    choice = Environment.read(name).choice
-    return Needs(rehearsal=getattr(choice, "rehearsal", None))
 
 
 if __name__ == "__main__":

@@ -62,24 +62,18 @@ def fill(document: Inputs, known: Known) -> dict[str, object]:
 
     It keeps its shape: only a text with a place becomes an output, and only when what belongs there is one.
     """
-    return {key: _filled(value, known) for key, value in document.items()}
+    return {
+        key: outputs.each_text(value, lambda text: _filled(text, known)) for key, value in document.items()
+    }
 
 
-def _filled(value: object, known: Known) -> object:
-    if isinstance(value, Mapping):
-        return fill(value, known)
-    if isinstance(value, list | tuple):
-        return [_filled(item, known) for item in value]
-    if not isinstance(value, str) or "${" not in value:
-        return value
-    found = {place: known[place] for place in outputs.places(value) if place in known}
-    if not found:
-        return value
+def _filled(text: str, known: Known) -> object:
+    found = {place: known[place] for place in outputs.places(text) if place in known}
     later = {str(place): value for place, value in found.items() if isinstance(value, pulumi.Output)}
     if not later:
-        return outputs.filled(value, found)
+        return outputs.filled_text(text, found)
     return pulumi.Output.all(**later).apply(
-        lambda made: outputs.filled(value, {place: made.get(str(place), found[place]) for place in found})
+        lambda made: outputs.filled_text(text, {place: made.get(str(place), found[place]) for place in found})
     )
 
 

@@ -32,6 +32,7 @@ from ops.kube import Kube
 from ops.measure import Entrance, Load, Split, measure
 from ops.paths import CHECKOUT, checkout_dir
 from ops.progress import Progress, elapsed
+from ops.rehearsal import Rehearsal
 from ops.split import SplitMeasurement, render_table
 from ops.stack import Needs, Stack, pulumi_env
 
@@ -61,6 +62,11 @@ class Environment:
         return cls(name, settings, clusters.choose(settings, rehearsal.asked(name)))
 
     @property
+    def rehearsal(self) -> Rehearsal | None:
+        """The rehearsal this is, if it is one."""
+        return self.choice.rehearsal if isinstance(self.choice, Azure) else None
+
+    @property
     def plan(self) -> Plan:
         """Everything the environment consists of."""
         return plan_for(self.settings, naming.owner(PROJECT, self.name))
@@ -68,7 +74,7 @@ class Environment:
     def groups(self) -> tuple[str, ...]:
         """The tools this environment needs, images included."""
         if isinstance(self.choice, Azure):
-            return rehearsal.TOOLS if self.choice.rehearsal else ("engine",)
+            return rehearsal.TOOLS if self.rehearsal else ("engine",)
         if isinstance(self.choice, External) and self.settings.images != "standin":
             return ("engine",)
         node = ("node",) if isinstance(self.choice, Embedded) else ()
@@ -82,7 +88,7 @@ class Environment:
         """What the program is told besides its stack file."""
         folder = charts.ensure(progress) if self.settings.mesh.kind == "helm" else None
         if isinstance(self.choice, Azure):
-            return Needs(tools, folder, rehearsal=self.choice.rehearsal)
+            return Needs(tools, folder, rehearsal=self.rehearsal)
         return Needs(tools, folder, clusters.current(self.choice).reference)
 
 
@@ -92,7 +98,7 @@ def up(name: str, *, yes: bool, requests: int) -> None:
     with _alone():
         environment = Environment.read(name)
         clusters.confirm(environment.choice, environment.settings, yes=yes)
-        _say_what_it_is(environment.choice, progress)
+        _say_what_it_is(environment, progress)
         tools = toolbox.ensure(environment.groups(), progress)
         clusters.bring_up(environment.choice, environment.settings, tools, progress)
         with progress.step("preview and update"):
@@ -105,23 +111,21 @@ def up(name: str, *, yes: bool, requests: int) -> None:
     _report(environment, cluster, measured, time.monotonic() - started)
 
 
-def _say_what_it_is(choice: Choice, progress: Progress) -> None:
+def _say_what_it_is(environment: Environment, progress: Progress) -> None:
     """A rehearsal is never taken for the thing itself."""
-    for line in choice.rehearsal.said() if isinstance(choice, Azure) and choice.rehearsal else ():
+    for line in environment.rehearsal.said() if environment.rehearsal else ():
         progress.note(line)
 
 
 def _measurable(environment: Environment, progress: Progress) -> clusters.Cluster | None:
     """The cluster, where pods really run and we are let in."""
-    choice = environment.choice
-    if isinstance(choice, Azure):
-        if choice.rehearsal and choice.rehearsal.scale == "nodes":
-            progress.note(f"no split is measured: no pod runs; {rehearsal.ASKED}=pods runs them")
-            return None
-        if not clusters.running(choice):
-            progress.note("no split is measured: the cluster's credentials are not kept; see docs/azure.md")
-            return None
-    return clusters.current(choice)
+    if environment.rehearsal and environment.rehearsal.scale == "nodes":
+        progress.note(f"no split is measured: no pod runs; {rehearsal.ASKED}=pods runs them")
+        return None
+    if isinstance(environment.choice, Azure) and not clusters.running(environment.choice):
+        progress.note("no split is measured: the cluster's credentials are not kept; see docs/azure.md")
+        return None
+    return clusters.current(environment.choice)
 
 
 def down(name: str, *, yes: bool) -> None:
@@ -151,7 +155,7 @@ def down(name: str, *, yes: bool) -> None:
 def _keeps_its_cluster(environment: Environment) -> bool:
     """Whether a stack is taken off its cluster resource by resource; one of our own is thrown away."""
     if isinstance(environment.choice, Azure):
-        return environment.choice.rehearsal is None
+        return environment.rehearsal is None
     return isinstance(environment.choice, External) or environment.settings.mesh.kind == "existing"
 
 
@@ -197,7 +201,7 @@ def preview(name: str) -> None:
             print(text)
         return
     environment = Environment(name, settings, choice)
-    _say_what_it_is(choice, progress)
+    _say_what_it_is(environment, progress)
     stack = environment.stack(toolbox.ensure(("engine",), progress), progress)
     stack.ensure()
     with progress.step("asking the engine"):
@@ -323,8 +327,8 @@ def _report(
     seconds: float,
 ) -> None:
     console = Console()
-    if isinstance(environment.choice, Azure) and environment.choice.rehearsal:
-        console.print(environment.choice.rehearsal.played())
+    if environment.rehearsal:
+        console.print(environment.rehearsal.played())
     if measured:
         console.print(render_table(measured))
     told = where(environment, cluster) if cluster else ""

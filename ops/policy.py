@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
 
 from rich import box
@@ -12,7 +13,15 @@ from rich.table import Table
 from ops.errors import UserError
 from ops.paths import CHECKOUT
 from ops.recording import Registered, record
-from policy.rulebook.judging import Configuration, ConfigurationError, Finding, configured, judge, rules
+from policy.rulebook.judging import (
+    AnyRule,
+    Configuration,
+    ConfigurationError,
+    Finding,
+    configured,
+    judge,
+    rules,
+)
 from policy.rulebook.reading import plain
 from policy.rulebook.registry import Level, Resource
 
@@ -79,7 +88,7 @@ def resource(one: Registered) -> Resource:
 
 def entry(one: Finding) -> dict[str, object]:
     """What is found, for machines: `severity` is mandatory where it stops, `exception` what covers it."""
-    rule = next((rule for rule in rules() if rule.code == one.code), None)
+    rule = _known().get(one.code)
     where, excepted = one.resource, one.exemption
     found: dict[str, object] = {
         "code": one.code,
@@ -111,7 +120,7 @@ def _show(environment: str, count: int, found: Sequence[Finding]) -> None:
         markup=False,
     )
     for code in dict.fromkeys(one.code for one in found if one.exemption is None):
-        if rule := next((rule for rule in rules() if rule.code == code), None):
+        if rule := _known().get(code):
             console.print(f"\n{code}  {rule.title}\n  {rule.remedy}\n  {rule.source}", markup=False)
 
 
@@ -131,6 +140,11 @@ def _table(found: Iterable[Finding]) -> Table:
             style="red" if one.stops else "dim" if covered else "yellow",
         )
     return table
+
+
+@cache
+def _known() -> Mapping[str, AnyRule]:
+    return {rule.code: rule for rule in rules()}
 
 
 def _today() -> date:

@@ -81,7 +81,7 @@ def record(environment: str, file: Path | None = None) -> tuple[Registered, ...]
 
 def _config(file: Path) -> dict[str, str]:
     """The stack's plain values as the engine hands them to a program; what is encrypted is not needed."""
-    content = yaml.load(file.read_text(encoding="utf-8"), stackfile.Loader)  # noqa: S506 - a SafeLoader
+    content = stackfile.decoded(file.read_text(encoding="utf-8"))
     stated: Mapping[str, object] = content.get("config") or {}
     return {
         key: value if isinstance(value, str) else json.dumps(value)

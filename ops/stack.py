@@ -43,6 +43,7 @@ PROVIDER = "pulumi-resource-kubernetes"
 ENGINE = ("pulumi", "pulumi-language-python")
 PACKS = CHECKOUT / "localcluster" / "tools" / "packs" / "python"
 EVENTS = "events.jsonl"  # what the engine did in the last update, and when
+PREVIEW_EVENTS = "preview.jsonl"
 # A passphrase in the shell for some other project would win over our file.
 UNWANTED = ("PULUMI_CONFIG_PASSPHRASE",)
 SALT = re.compile(rb"^encryptionsalt:.*\n?", re.MULTILINE)
@@ -67,6 +68,16 @@ class Needs:
 
 
 @dataclass(frozen=True, slots=True)
+class Previewed:
+    """What one preview says: as Pulumi prints it, and as a document; none where it did not get to a plan."""
+
+    status: int
+    said: str
+    errors: str
+    document: Mapping[str, object] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Keeping:
     """Where the state of a stack is kept in this checkout's cache, and what goes with it."""
 
@@ -76,6 +87,14 @@ class Keeping:
     def backend_url(self) -> str:
         """The backend as PULUMI_BACKEND_URL names it."""
         return f"file://{self.folder / 'backend'}"
+
+    def state(self, stack: str) -> Path:
+        """The file with the state of a stack."""
+        return self.folder / "backend" / ".pulumi" / "stacks" / PROJECT / f"{stack}.json"
+
+    def locks(self, stack: str) -> Path:
+        """The folder with who is updating a stack."""
+        return self.folder / "backend" / ".pulumi" / "locks" / "organization" / PROJECT / stack
 
     def variables(self, environment: str, hosts: Sequence[str]) -> dict[str, str]:
         """What leads there. Makes passphrase and secret values where there are none yet."""
@@ -226,35 +245,37 @@ class Stack:
         self._tidy()
         self._unlock(self.own)
         leftovers.end_orphans(OWNER_VARIABLE, self.owner)
-        if not _state_file(self.own, self.name).exists():
+        if not self.own.state(self.name).exists():
             self._quiet("stack", "init", self.name, "--no-select")
-        if pending := _pending(_state_file(self.own, self.name)):
+        if pending := _pending(self.own.state(self.name)):
             self._settle(pending)
 
     def up(self, *, refresh: bool = True) -> None:
         """An update; `refresh` also brings back what has vanished from the cluster."""
         refreshing = ("--refresh",) if refresh else ()
-        log = self.folder / EVENTS
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.unlink(missing_ok=True)  # the engine adds to it
-        logged = ("--event-log", str(log))
+        logged = ("--event-log", str(self._log(EVENTS)))
         self._run("up", "--yes", "--skip-preview", "--suppress-outputs", *refreshing, *logged)
 
-    def preview(self) -> list[str]:
-        """Pulumi's own preview; the change in words is printed before it, and answered.
+    def preview(self) -> None:
+        """Pulumi's own preview, printed; before it, the change in words.
 
         Raises:
             UserError: there is none; the reason has been printed.
         """
-        log = self.folder / "preview.jsonl"
-        log.parent.mkdir(parents=True, exist_ok=True)
+        seen = self.previewed()
+        told = words.summary(seen.document) if seen.document and not seen.status else []
+        print(*told, seen.said.strip(), seen.errors.strip(), sep="\n")
+        if seen.status:
+            raise UserError(f"pulumi preview: {_how(seen.status)}; the reason is above")
+
+    def previewed(self, *arguments: str) -> Previewed:
+        """One run of the program: what Pulumi prints, and what words are made of."""
+        log = self._log(PREVIEW_EVENTS)
+        logged = ("--suppress-outputs", "--event-log", str(log))
+        status, said, errors = self._look("preview", *logged, *arguments)
+        document = events.document(log) if log.exists() else None
         log.unlink(missing_ok=True)
-        status, said, errors = self._look("preview", "--suppress-outputs", "--event-log", str(log))
-        told = words.summary(events.document(log)) if status == 0 else []
-        print(*told, said.strip(), errors.strip(), sep="\n")
-        if status:
-            raise UserError(f"pulumi preview: {_how(status)}; the reason is above")
-        return told
+        return Previewed(status, said, errors, document)
 
     def carry_out(self, plan: Path) -> None:
         """The update that `pulumi preview --save-plan` wrote down; anything else the engine refuses."""
@@ -264,6 +285,13 @@ class Stack:
         """What a command that looks and changes nothing says, whether it liked what it saw or not."""
         _, said, errors = self._look(*arguments)
         return said, errors
+
+    def _log(self, name: str) -> Path:
+        """Where the engine is to write its events; it would add to those of an earlier run."""
+        log = self.folder / name
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.unlink(missing_ok=True)
+        return log
 
     def _look(self, *arguments: str) -> tuple[int, str, str]:
         config = ("--config-file", str(self._stage() / self.file.name))
@@ -284,7 +312,7 @@ class Stack:
             UserError: something is protected, or other environments use the mesh this stack owns; nothing
                 has been touched.
         """
-        if self.own and not _state_file(self.own, self.name).exists():
+        if self.own and not self.own.state(self.name).exists():
             return
         self.ensure()
         if kept := protected(json.loads(self.export())):
@@ -322,9 +350,8 @@ class Stack:
         return dict(shown)
 
     def _unlock(self, own: Keeping) -> None:
-        locks = own.folder / "backend" / ".pulumi" / "locks" / "organization" / PROJECT / self.name
         stale = False
-        for lock in locks.glob("*.json"):
+        for lock in own.locks(self.name).glob("*.json"):
             try:
                 holder = json.loads(lock.read_text())
             except (OSError, ValueError):
@@ -427,10 +454,6 @@ def protected(state: Mapping[str, Any]) -> list[str]:
         for one in found
         if one.get("protect")
     )
-
-
-def _state_file(own: Keeping, stack: str) -> Path:
-    return own.folder / "backend" / ".pulumi" / "stacks" / PROJECT / f"{stack}.json"
 
 
 def _pending(state: Path) -> dict[str, str]:

@@ -7,7 +7,7 @@ them as they are.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 PLACE = re.compile(r"\$\{(azure|secret|version):([A-Za-z0-9-]+)(?::([A-Za-z0-9_.]+))?\}")
@@ -43,8 +43,7 @@ def version(name: str) -> str:
 def places(value: object) -> Iterator[Place]:
     """Every place in a document, in the order it stands there."""
     if isinstance(value, str):
-        for kind, name, path in PLACE.findall(value):
-            yield Place(kind, name, tuple(path.split(".")) if path else ())
+        yield from (_place(*found) for found in PLACE.findall(value))
     elif isinstance(value, Mapping):
         for item in value.values():
             yield from places(item)
@@ -58,17 +57,26 @@ def filled(value: object, values: Mapping[Place, object]) -> object:
 
     A place without a value stays as it is: it may be what somebody wrote.
     """
+    return each_text(value, lambda text: filled_text(text, values))
+
+
+def filled_text(text: str, values: Mapping[Place, object]) -> object:
+    """The same for one text."""
+    if whole := PLACE.fullmatch(text):
+        return values.get(_place(*whole.groups("")), text)
+    return PLACE.sub(lambda found: str(values.get(_place(*found.groups("")), found.group())), text)
+
+
+def each_text(value: object, change: Callable[[str], object]) -> object:
+    """The same document with something else for each of its texts."""
     if isinstance(value, str):
-        whole = next(places(value), None) if PLACE.fullmatch(value) else None
-        return values.get(whole, value) if whole else PLACE.sub(lambda found: _text(found, values), value)
+        return change(value)
     if isinstance(value, Mapping):
-        return {key: filled(item, values) for key, item in value.items()}
+        return {key: each_text(item, change) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [filled(item, values) for item in value]
+        return [each_text(item, change) for item in value]
     return value
 
 
-def _text(found: re.Match[str], values: Mapping[Place, object]) -> str:
-    kind, name, path = found.groups()
-    place = Place(kind, name, tuple(path.split(".")) if path else ())
-    return str(values.get(place, found.group()))
+def _place(kind: str, name: str, path: str) -> Place:
+    return Place(kind, name, tuple(path.split(".")) if path else ())

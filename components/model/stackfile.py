@@ -68,12 +68,21 @@ def load(path: Path) -> Settings:
     return parse(_plain(config if isinstance(config, dict) else {}))
 
 
+def decoded(text: str) -> Any:  # noqa: ANN401 - whatever the YAML is
+    """YAML as a stack file's is read.
+
+    Raises:
+        yaml.YAMLError: it is none.
+    """
+    return yaml.load(text, Loader)  # noqa: S506 - a SafeLoader
+
+
 def _read(path: Path) -> object:
     def refuse(code: str, place: str, text: str) -> RefusedError:
         return RefusedError([Finding(code, place, text)])
 
     try:
-        content: object = yaml.load(path.read_text(encoding="utf-8"), Loader)  # noqa: S506 - a SafeLoader
+        content: object = decoded(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         known = sorted(other.name.split(".")[1] for other in path.parent.glob("Pulumi.*.yaml"))
         raise refuse("no-stack", path.name, f"no such file; environments are {', '.join(known)}") from None

@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from components.model.azure.sizes import vcpus
 from components.model.manifests import Document
 from ops.review.phrases import count, few, moved, shown, values
 from ops.review.preview import Change
 from ops.review.reading import at, entries, number, section, text, texts, truth
-from ops.review.vmsizes import vcpus
 
 _POOL_TOLD = frozenset(
     {"count", "minCount", "maxCount", "enableAutoScaling", "vmSize", "orchestratorVersion"}

@@ -16,7 +16,6 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-REHEARSE = "REHEARSE"  # ops.rehearsal.ASKED
 ALLOWANCE = "allow: replace ManagedCluster cluster in dev because its pod network changes"
 PreviewFile = Annotated[Path, typer.Option("--preview", help="What `pulumi preview --json` wrote.")]
 Folder = Annotated[
@@ -94,6 +93,7 @@ def comment(
     commit: Annotated[str, typer.Option(help="The commit that was previewed.")] = "",
 ) -> None:
     """Write the comment of a stack on a pull request: comment.md, in the folder."""
+    from ops.rehearsal import ASKED
     from ops.review import comment as comments
     from ops.review import material
 
@@ -104,7 +104,7 @@ def comment(
         verdict=given.verdict,
         policy=given.policy,
         diff=given.diff,
-        rehearsal=rehearsal or bool(os.environ.get(REHEARSE)),
+        rehearsal=rehearsal or bool(os.environ.get(ASKED)),
         commit=commit,
     )
     (folder / material.COMMENT).write_text(comments.comment(facts))

@@ -33,7 +33,7 @@ def write(like: str, pull: int, context: str, folder: Path = CHECKOUT) -> Path:
     """
     source = stackfile.path_of(like, folder)
     settings = stackfile.load(source)
-    given = yaml.load(source.read_text(), stackfile.Loader)["config"]  # noqa: S506 - a SafeLoader
+    given = stackfile.decoded(source.read_text())["config"]
     name = name_of(pull)
     config = {
         "namespace": name,

@@ -44,7 +44,7 @@ def _git(*arguments: str) -> subprocess.CompletedProcess[str]:
 def _step_of(text: str) -> int:
     """The limit in a stack file of another day, whose other keys may mean something else by now."""
     try:
-        config = yaml.load(text, stackfile.Loader)["config"]["pitstop:guardrails"]["maxWeightStep"]  # noqa: S506 - a SafeLoader
+        config = stackfile.decoded(text)["config"]["pitstop:guardrails"]["maxWeightStep"]
     except (yaml.YAMLError, KeyError, TypeError):
         return NO_LIMIT
     return config if isinstance(config, int) else NO_LIMIT

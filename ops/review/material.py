@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ops.errors import UserError
-from ops.review import guard, limits, policy, preview
+from ops.review import files, guard, limits, policy, preview
 from ops.review.guard import Verdict
 from ops.review.policy import Finding
 from ops.review.preview import Preview
@@ -40,15 +40,6 @@ def read(stack: str, folder: Path, base: str = "") -> Material:
     if found.stack and found.stack != stack:
         raise UserError(f"--stack = {stack}: the preview is of {found.stack}; valid: {found.stack}")
     results = folder / POLICY
-    verdict = guard.judge(found, _text(folder / PULL).splitlines(), limits.max_step(stack, base))
-    return Material(found, verdict, policy.read(results) if results.exists() else None, _text(folder / DIFF))
-
-
-def _text(path: Path) -> str:
-    """The content of a file; empty where there is none."""
-    try:
-        return path.read_text(errors="replace")
-    except FileNotFoundError:
-        return ""
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    pull, diff = (files.text_or_nothing(folder / name) for name in (PULL, DIFF))
+    verdict = guard.judge(found, pull.splitlines(), limits.max_step(stack, base))
+    return Material(found, verdict, policy.read(results) if results.exists() else None, diff)

@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from ops.errors import UserError
+from ops.review import files
 from ops.review.markdown import plain
 
 
@@ -64,10 +65,9 @@ def read(path: Path) -> tuple[Finding, ...]:
     Raises:
         UserError: it cannot be read, or holds something else.
     """
+    content = files.text(path, _EXAMPLE)
     try:
-        found = _RESULTS.validate_json(path.read_text())
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); valid: {_EXAMPLE}") from None
+        found = _RESULTS.validate_json(content)
     except ValidationError:
         raise UserError(f"{path}: holds no results of policies; valid: {_EXAMPLE}") from None
     return tuple(

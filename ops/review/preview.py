@@ -1,6 +1,5 @@
 """A plan of the engine as values: what it would do to which resource, and what it says is wrong."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from components.model.manifests import Document
 from ops.errors import UserError
+from ops.review import files
 
 Kind = Literal["create", "update", "delete", "replace", "import"]
 
@@ -120,13 +120,7 @@ def read(path: Path) -> Preview:
     Raises:
         UserError: it cannot be read, or is no preview.
     """
-    try:
-        content = json.loads(path.read_text())
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); valid: {_EXAMPLE}") from None
-    except ValueError:
-        raise UserError(f"{path}: is not JSON; valid: {_EXAMPLE}") from None
-    return understood(content, str(path))
+    return understood(files.decoded(path, _EXAMPLE), str(path))
 
 
 _EXAMPLE = "what `pulumi preview --json` writes, e.g. pulumi preview --json > preview.json"

@@ -8,7 +8,7 @@ from localcluster.tools import toolbox
 from ops.environment import Environment
 from ops.errors import UserError
 from ops.progress import Progress
-from ops.review import drift, events, words
+from ops.review import drift, words
 from ops.review.material import DIFF, PREVIEW
 from ops.review.preview import understood
 from ops.stack import Stack
@@ -29,21 +29,17 @@ def preview(name: str, folder: Path) -> list[str]:
         said = {"diagnostics": [{"severity": "error", "message": line} for line in refused.lines]}
         (folder / PREVIEW).write_text(json.dumps(said))
         return list(refused.lines)
-    plan, log = folder / PLAN, folder / "events.jsonl"
-    log.unlink(missing_ok=True)  # the engine adds to it
+    plan = folder / PLAN
     # One run of the program gives the diff, the plan, and by its log what words are made of.
-    files = ("--event-log", str(log), "--save-plan", str(plan))
-    diff, errors = stack.asked("preview", "--diff", "--suppress-outputs", *files)
-    if not log.exists():
-        raise _silent("preview", diff, errors)
-    document = events.document(log)
-    log.unlink()
-    (folder / PREVIEW).write_text(json.dumps(document))
-    seen = understood(document, PREVIEW)
+    made = stack.previewed("--diff", "--save-plan", str(plan))
+    if made.document is None:
+        raise _silent("preview", made.said, made.errors)
+    (folder / PREVIEW).write_text(json.dumps(made.document))
+    seen = understood(made.document, PREVIEW)
     if seen.errors:
         plan.unlink(missing_ok=True)
         return list(seen.errors)
-    (folder / DIFF).write_text(diff)
+    (folder / DIFF).write_text(made.said)
     return words.lines(seen) or ["nothing changes"]
 
 

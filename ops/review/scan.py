@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 from ops.errors import UserError
+from ops.review import files as documents
 
 LEAST = 6  # characters of a value that is looked for; shorter ones would be found in anything
 # Of a text of several lines, such as a key, every line this long is looked for as well.
@@ -116,12 +117,7 @@ def values(path: Path) -> dict[str, str]:
     Raises:
         UserError: it is something else; no value is shown.
     """
-    try:
-        content = json.loads(path.read_text())
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); valid: a JSON map of texts") from None
-    except ValueError:
-        raise UserError(f"{path}: is not JSON; valid: a JSON map of texts") from None
+    content = documents.decoded(path, "a JSON map of texts")
     if not isinstance(content, dict) or not all(isinstance(one, str) for one in content.values()):
         raise UserError(f"{path}: is no map of texts; valid: what secrets.json of an environment is")
     return content

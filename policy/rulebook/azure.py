@@ -21,9 +21,6 @@ from .registry import (
     stack_rule,
 )
 
-BASELINE = (
-    "https://learn.microsoft.com/azure/architecture/reference-architectures/containers/aks/baseline-aks"
-)
 PSRULE = "https://azure.github.io/PSRule.Rules.Azure/en/rules"
 LEARN = "https://learn.microsoft.com/azure"
 ENGINES = TypeAdapter(tuple[Literal["cilium", "azure", "calico"], ...])

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from .reading import Document, false, items, labelled, mapping, number, numbered, text
+from .reading import Document, items, labelled, mapping, number, numbered, text
 from .registry import Resource, Stack
 
 CLUSTER = "azure-native:containerservice:ManagedCluster"
@@ -18,7 +18,6 @@ ENDPOINTS = ("azure-native:network:PrivateEndpoint", "azure-native:privatelink:P
 
 NAMESPACE = "kubernetes:core:Namespace"
 SERVICE = "kubernetes:core:Service"
-ACCOUNT = "kubernetes:core:ServiceAccount"
 CONFIG_MAP = "kubernetes:core:ConfigMap"
 DEPLOYMENT = "kubernetes:apps:Deployment"
 STATEFUL = "kubernetes:apps:StatefulSet"
@@ -149,8 +148,3 @@ def fewest(resource: Resource, stack: Stack) -> float:
 def never_two(resource: Resource) -> bool:
     """Whether the old pod ends before the new one starts: what must not run twice has no availability."""
     return text(resource.inputs, "spec", "strategy", "type") == "Recreate"
-
-
-def without_token(document: Document) -> bool:
-    """Whether pods get no token of their service account."""
-    return false(document, "automountServiceAccountToken")

@@ -179,6 +179,7 @@ class Stack:
 
 
 Subject_contra = TypeVar("Subject_contra", Resource, Stack, contravariant=True)
+Subject = TypeVar("Subject", Resource, Stack)
 Judge = Callable[[Subject_contra, Told], Iterable[Violation]]
 
 
@@ -223,37 +224,31 @@ RESOURCE_RULES: list[Rule[Resource]] = []
 STACK_RULES: list[Rule[Stack]] = []
 
 
-def resource_rule(
-    code: str,
-    title: str,
-    severity: Severity,
-    *kinds: str,
-    remedy: str,
-    source: str,
-    settings: tuple[Setting, ...] = (),
-) -> Callable[[Judge[Resource]], Judge[Resource]]:
-    """Registers a rule over one resource."""
+@dataclass(frozen=True)
+class Registrar(Generic[Subject]):
+    """A decorator that adds rules to a list; `whole` ones judge a stack."""
 
-    def register(judge: Judge[Resource]) -> Judge[Resource]:
-        RESOURCE_RULES.append(Rule(code, title, severity, kinds, remedy, source, settings, judge))
-        return judge
+    rules: list[Rule[Subject]]
+    whole: bool = False
 
-    return register
+    def __call__(
+        self,
+        code: str,
+        title: str,
+        severity: Severity,
+        *kinds: str,
+        remedy: str,
+        source: str,
+        settings: tuple[Setting, ...] = (),
+    ) -> Callable[[Judge[Subject]], Judge[Subject]]:
+        def register(judge: Judge[Subject]) -> Judge[Subject]:
+            self.rules.append(
+                Rule(code, title, severity, kinds, remedy, source, settings, judge, whole=self.whole)
+            )
+            return judge
+
+        return register
 
 
-def stack_rule(
-    code: str,
-    title: str,
-    severity: Severity,
-    *kinds: str,
-    remedy: str,
-    source: str,
-    settings: tuple[Setting, ...] = (),
-) -> Callable[[Judge[Stack]], Judge[Stack]]:
-    """Registers a rule over everything a program registers."""
-
-    def register(judge: Judge[Stack]) -> Judge[Stack]:
-        STACK_RULES.append(Rule(code, title, severity, kinds, remedy, source, settings, judge, whole=True))
-        return judge
-
-    return register
+resource_rule = Registrar(RESOURCE_RULES)
+stack_rule = Registrar(STACK_RULES, whole=True)

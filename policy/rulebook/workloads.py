@@ -11,7 +11,6 @@ from .reading import Document, at, false, items, labelled, mapping, number, numb
 from .registry import COUNT, FLAG, TEXT, TEXTS, Resource, Severity, Told, Violation, resource_rule, setting
 
 STANDARDS = "https://kubernetes.io/docs/concepts/security/pod-security-standards"
-HARDENING = "https://www.cisecurity.org/benchmark/kubernetes"
 ISTIO = "https://istio.io/latest/docs"
 LEVEL = TypeAdapter(Literal["restricted", "baseline"])
 PREFIX = "pod-security.kubernetes.io"

@@ -54,8 +54,15 @@ def test_dependencies_parent_and_provider_are_waited_for() -> None:
     state = {
         "deployment": {
             "resources": [
-                {"urn": "u::x", "parent": "u::p", "dependencies": ["u::a"], "provider": "u::k::an-id"},
-                {"urn": "u::y"},
+                {
+                    "urn": "u::x",
+                    "custom": True,
+                    "parent": "u::p",
+                    "dependencies": ["u::a"],
+                    "provider": "u::k::an-id",
+                },
+                {"urn": "u::y", "custom": True},
+                {"urn": "u::stack", "custom": False},
             ]
         }
     }

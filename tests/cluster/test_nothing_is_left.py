@@ -2,35 +2,19 @@
 
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
-import psutil
 import pytest
 
 from ops.paths import CHECKOUT, cache_root
 from ops.stack import _without_salt
 from tests.cluster.conftest import Running, pitstop
-
-
-def network_namespaces() -> Iterator[str]:
-    for process in psutil.process_iter():
-        # A process may end while it is looked at, and some of the machine's own cannot be.
-        with suppress(OSError):
-            yield str(Path(f"/proc/{process.pid}/ns/net").readlink())
+from tests.traces import left_by_nodes
 
 
 def traces() -> dict[str, set[str]]:
-    """What a node could leave on the machine."""
-    links = subprocess.run(["ip", "-o", "link"], capture_output=True, text=True, check=True).stdout
-    return {
-        "mounts": set(Path("/proc/self/mounts").read_text().splitlines()),
-        "interfaces": {line.split(":")[1].strip() for line in links.splitlines()},
-        "cgroups": {str(path) for path in Path("/sys/fs/cgroup").glob("**/pitstop-*")},
-        "namespaces": set(network_namespaces()),
-        "checkouts": {path.name for path in (cache_root() / "checkouts").iterdir()},
-    }
+    """What a checkout could leave on the machine."""
+    return {**left_by_nodes(), "checkouts": {path.name for path in (cache_root() / "checkouts").iterdir()}}
 
 
 def copy_of_this_checkout(folder: Path) -> Path:

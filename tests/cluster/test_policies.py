@@ -140,8 +140,9 @@ def test_a_delay_holds_back(lab: Lab) -> None:
     )
     held = lab.send(12, headers={"x-chaos": "yes"})
     assert held.codes == {"200": 12}
-    assert held.shortest >= 0.4
-    assert lab.send(12).shortest < 0.4
+    # Envoy counts from the time its event loop last read, so a timer may fire early by about a millisecond.
+    assert held.shortest >= 0.39
+    assert lab.send(12).shortest < 0.39
 
 
 def test_retries_are_counted_at_the_server(lab: Lab) -> None:

@@ -1,7 +1,6 @@
 """Azure's own rules: each is one line with the key, the value and what would be valid."""
 
 import pytest
-import yaml
 
 from components.model import explain, stackfile
 from components.model.azure.types import local_gibibytes, processors
@@ -400,7 +399,7 @@ WIDE: Node = {
 
 @pytest.mark.parametrize("key", PLACES)
 def test_what_is_proposed_for_a_missing_key_would_be_right(key: str) -> None:
-    text = yaml.load(explain.EXAMPLES[key], stackfile.Loader)  # noqa: S506 - a SafeLoader
+    text = stackfile.decoded(explain.EXAMPLES[key])
     settings(WIDE | {PLACES[key]: text}, AKS)
     if key in {"outbound", "database", "secrets"}:  # these may be left out, and say their kind where not
         line = f"pitstop:{PLACES[key]}.kind: required, e.g. {explain.EXAMPLES[key]}"

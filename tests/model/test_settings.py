@@ -1,7 +1,6 @@
 """What a stack file may say, and the line a person reads when it says something else."""
 
 import pytest
-import yaml
 
 from components.model import explain, stackfile
 from components.model.explain import parse
@@ -585,7 +584,7 @@ EVERYTHING: Node = {
 
 @pytest.mark.parametrize("key", PLACES)
 def test_what_is_proposed_for_a_missing_key_would_be_right(key: str) -> None:
-    text = yaml.load(explain.EXAMPLES[key], stackfile.Loader)  # noqa: S506 - a SafeLoader
+    text = stackfile.decoded(explain.EXAMPLES[key])
     parse(raw(EVERYTHING | {PLACES[key]: text}))
     if key not in {"traffic", "release", "scaling", "tls"}:  # these may be left out
         (line,) = lines(EVERYTHING | {PLACES[key]: REMOVE})

@@ -3,7 +3,6 @@
 import base64
 import os
 import shutil
-import subprocess
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -20,7 +19,6 @@ from localcluster.node.embedded import EmbeddedNode
 from localcluster.node.layout import NODE_NAME
 from ops.errors import UserError
 from ops.paths import cache_root
-from tests.cluster.test_nothing_is_left import network_namespaces
 from tests.node.harness import eventually
 from tests.rehearsal.cluster import (
     CLUSTER,
@@ -33,6 +31,7 @@ from tests.rehearsal.cluster import (
     provider_class,
     vault_volume,
 )
+from tests.traces import left_by_nodes
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(600)]
 
@@ -391,21 +390,10 @@ def test_a_pool_that_is_removed_is_gone(up: Rehearsed) -> None:
     assert eventually(lambda: all("nodeName" not in pod["spec"] for pod in pods(up, "web")))
 
 
-def traces() -> dict[str, set[str]]:
-    """What a node could leave on the machine."""
-    links = subprocess.run(["ip", "-o", "link"], capture_output=True, text=True, check=True).stdout
-    return {
-        "mounts": set(Path("/proc/self/mounts").read_text().splitlines()),
-        "interfaces": {line.split(":")[1].strip() for line in links.splitlines()},
-        "cgroups": {str(path) for path in Path("/sys/fs/cgroup").glob("**/pitstop-*")},
-        "namespaces": set(network_namespaces()),
-    }
-
-
 def test_a_cluster_that_is_removed_leaves_nothing(up: Rehearsed) -> None:
-    during = traces()
+    during = left_by_nodes()
     up.clusters.remove(CLUSTER)
-    after = traces()
+    after = left_by_nodes()
     gone = {kind: during[kind] - found for kind, found in after.items()}
     assert gone["cgroups"]  # what is looked for can be seen
     assert gone["namespaces"]

@@ -37,7 +37,7 @@ class Scenario:
 
 def dev() -> Node:
     """The environment of `Pulumi.dev.yaml`."""
-    content = yaml.load(stackfile.path_of("dev", CHECKOUT).read_text(), stackfile.Loader)  # noqa: S506 - a SafeLoader
+    content = stackfile.decoded(stackfile.path_of("dev", CHECKOUT).read_text())
     return {key.removeprefix("pitstop:"): value for key, value in content["config"].items()}
 
 

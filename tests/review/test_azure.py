@@ -2,7 +2,7 @@
 
 import pytest
 
-from ops.review.vmsizes import vcpus
+from components.model.azure.sizes import vcpus
 from ops.review.words import lines
 from tests.review.recorded import of, step
 

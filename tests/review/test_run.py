@@ -9,8 +9,9 @@ from typer.testing import CliRunner
 
 from components.model.findings import Finding, RefusedError
 from ops.errors import UserError
-from ops.review import run
+from ops.review import events, run
 from ops.review.commands import app
+from ops.stack import Previewed
 from tests.review import recorded
 from tests.review.test_events import log
 
@@ -23,11 +24,19 @@ class Stack:
         self.asked_for: list[tuple[str, ...]] = []
         self.carried_out: list[Path] = []
 
-    def asked(self, *arguments: str) -> tuple[str, str]:
+    def previewed(self, *arguments: str) -> Previewed:
         self.asked_for.append(arguments)
-        if self.name and arguments[0] == "preview":
-            log(recorded.document(self.name), Path(arguments[arguments.index("--event-log") + 1]))
-            Path(arguments[arguments.index("--save-plan") + 1]).write_text("{}")
+        if not self.name:
+            return Previewed(1, self.said, self.errors, None)
+        plan = Path(arguments[arguments.index("--save-plan") + 1])
+        plan.write_text("{}")
+        written = plan.with_name("events.jsonl")
+        log(recorded.document(self.name), written)
+        document = events.document(written)
+        written.unlink()
+        return Previewed(0, self.said, self.errors, document)
+
+    def asked(self, *_arguments: str) -> tuple[str, str]:
         return self.said, self.errors
 
     def carry_out(self, plan: Path) -> None:

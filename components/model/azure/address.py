@@ -2,15 +2,16 @@
 
 from collections.abc import Iterator
 
-from components.model.azure import identity, names
+from components.model.azure import identity, names, network
 from components.model.azure.identity import CONTROL_PLANE
-from components.model.azure.resources import AzureResource, placed, tags
+from components.model.azure.resources import AzureResource, tags
 from components.model.azure.settings import AzureSettings, DnsZone
 from components.model.manifests import Document
 from components.model.settings import Settings
 
 PART = "dns"
 KEY = "gateway-address"
+NAME = "gatewayAddress"  # in components.model.azure.names
 TTL_SECONDS = 300
 
 
@@ -19,13 +20,7 @@ def resources(settings: Settings) -> Iterator[AzureResource]:
     azure = settings.azure
     if azure is None or azure.dns is None:
         return
-    address: Document = {
-        **placed(azure),
-        "publicIpAddressName": names.physical("gatewayAddress", azure),
-        "sku": {"name": "Standard", "tier": "Regional"},
-        "publicIPAllocationMethod": "Static",
-        "publicIPAddressVersion": "IPv4",
-    }
+    address = network.public_address(azure, NAME)
     yield AzureResource(KEY, "network:PublicIPAddress", PART, address, protect=azure.protect)
     # The cluster looks for the address in its group.
     # Source: https://learn.microsoft.com/azure/aks/static-ip
@@ -51,7 +46,7 @@ def gateway_annotations(settings: Settings) -> dict[str, str]:
     prefix = "service.beta.kubernetes.io/azure"
     return {
         f"{prefix}-load-balancer-resource-group": names.physical("group", azure),
-        f"{prefix}-pip-name": names.physical("gatewayAddress", azure),
+        f"{prefix}-pip-name": names.physical(NAME, azure),
     }
 
 
@@ -63,7 +58,6 @@ def relative(host: str, zone: str) -> str | None:
 
 
 def _record(azure: AzureSettings, zone: DnsZone, host: str) -> AzureResource:
-    kind = "Microsoft.Network/publicIPAddresses"
     inputs: Document = {
         "resourceGroupName": zone.resource_group,
         "zoneName": zone.zone,
@@ -71,7 +65,7 @@ def _record(azure: AzureSettings, zone: DnsZone, host: str) -> AzureResource:
         "recordType": "A",
         "ttl": TTL_SECONDS,
         # It follows the address, and goes when that goes.
-        "targetResource": {"id": names.resource_id(azure, kind, names.physical("gatewayAddress", azure))},
+        "targetResource": {"id": network.public_address_id(azure, NAME)},
         "metadata": tags(azure),
     }
     return AzureResource(f"dns-{host.replace('*', 'any')}", "dns:RecordSet", PART, inputs, (KEY,))

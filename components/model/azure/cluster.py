@@ -61,7 +61,7 @@ def resources(
         **_addons(cluster, azure, logs),
         **({"serviceMeshProfile": mesh} if mesh else {}),
     }
-    by_azure = ("kubernetesVersion",) if cluster.upgrades.by_azure else ()
+    versions = _moved_by_azure(cluster, "kubernetesVersion", "agentPoolProfiles[0].orchestratorVersion")
     yield AzureResource(
         KEY,
         "containerservice:ManagedCluster",
@@ -69,7 +69,7 @@ def resources(
         inputs,
         after=("nodes", *identity.before_cluster(azure), *(("logs",) if logs else ())),
         protect=azure.protect,
-        ignore=("agentPoolProfiles[0].count", *by_azure, *_system_version(cluster)),
+        ignore=("agentPoolProfiles[0].count", *versions),
     )
     for name, pool in cluster.pools.items():
         yield _user_pool(name, pool, cluster, azure)
@@ -174,8 +174,9 @@ def _pool(pool: Pool, cluster: AksCluster, azure: AzureSettings) -> Document:
     }
 
 
-def _system_version(cluster: AksCluster) -> tuple[str, ...]:
-    return ("agentPoolProfiles[0].orchestratorVersion",) if cluster.upgrades.by_azure else ()
+def _moved_by_azure(cluster: AksCluster, *versions: str) -> tuple[str, ...]:
+    """Of these properties, those that Azure's own upgrades change."""
+    return versions if cluster.upgrades.by_azure else ()
 
 
 def _user_pool(name: str, pool: UserPool, cluster: AksCluster, azure: AzureSettings) -> AzureResource:
@@ -199,14 +200,13 @@ def _user_pool(name: str, pool: UserPool, cluster: AksCluster, azure: AzureSetti
         # Spot machines are not replaced by surging ones: they may not be had.
         inputs |= {"scaleSetPriority": "Spot", "scaleSetEvictionPolicy": "Delete", "spotMaxPrice": -1}
         del inputs["upgradeSettings"]
-    version = ("orchestratorVersion",) if cluster.upgrades.by_azure else ()
     return AzureResource(
         f"pool-{name}",
         "containerservice:AgentPool",
         PART,
         inputs,
         after=(KEY,),
-        ignore=("count", *version),
+        ignore=("count", *_moved_by_azure(cluster, "orchestratorVersion")),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from components.model.azure import names, network
 from components.model.azure.network import PrivateService
-from components.model.azure.resources import AzureResource, placed, tags
+from components.model.azure.resources import AzureResource, placed
 from components.model.azure.settings import AksCluster, AzureSettings, AzureSqlDatabase
 from components.model.catalogue import CATALOGUE, Secret
 from components.model.manifests import Document, Json
@@ -62,9 +62,7 @@ def _server(cluster: AksCluster, azure: AzureSettings) -> AzureResource:
 
 def _database(azure: AzureSettings, own: AzureSqlDatabase, name: str) -> AzureResource:
     inputs: Document = {
-        "resourceGroupName": names.physical("group", azure),
-        "location": azure.location,
-        "tags": tags(azure),
+        **placed(azure),
         "serverName": names.physical("sql", azure),
         "databaseName": name,
         "sku": _sku(own.sku),

@@ -13,12 +13,7 @@ PART = "network"
 
 def group(azure: AzureSettings) -> AzureResource:
     """What everything of the environment is in."""
-    inputs: Document = {
-        "resourceGroupName": names.physical("group", azure),
-        "location": azure.location,
-        "tags": tags(azure),
-    }
-    return AzureResource("group", "resources:ResourceGroup", PART, inputs, protect=azure.protect)
+    return AzureResource("group", "resources:ResourceGroup", PART, placed(azure), protect=azure.protect)
 
 
 def resources(azure: AzureSettings) -> Iterator[AzureResource]:
@@ -82,20 +77,13 @@ def _subnet(
 def _outbound(azure: AzureSettings) -> Iterator[AzureResource]:
     out = azure.network.outbound
     if isinstance(out, NatOutbound):
-        address: Document = {
-            **placed(azure),
-            "publicIpAddressName": names.physical("address", azure),
-            "sku": {"name": "Standard", "tier": "Regional"},
-            "publicIPAllocationMethod": "Static",
-            "publicIPAddressVersion": "IPv4",
-        }
-        yield AzureResource("address", "network:PublicIPAddress", PART, address)
+        yield AzureResource("address", "network:PublicIPAddress", PART, public_address(azure, "address"))
         gateway: Document = {
             **placed(azure),
             "natGatewayName": names.physical("outbound", azure),
             "sku": {"name": "Standard"},
             "idleTimeoutInMinutes": out.idle_minutes,
-            "publicIpAddresses": [{"id": _id(azure, "publicIPAddresses", "address")}],
+            "publicIpAddresses": [{"id": public_address_id(azure, "address")}],
         }
         yield AzureResource("outbound", "network:NatGateway", PART, gateway, ("address",))
     if isinstance(out, RoutedOutbound):
@@ -112,6 +100,22 @@ def _outbound(azure: AzureSettings) -> Iterator[AzureResource]:
             "routes": [everything],
         }
         yield AzureResource("routes", "network:RouteTable", PART, routes)
+
+
+def public_address(azure: AzureSettings, name: str) -> Document:
+    """An address that stays while the resource does; `name` is the kind of its physical name."""
+    return {
+        **placed(azure),
+        "publicIpAddressName": names.physical(name, azure),
+        "sku": {"name": "Standard", "tier": "Regional"},
+        "publicIPAllocationMethod": "Static",
+        "publicIPAddressVersion": "IPv4",
+    }
+
+
+def public_address_id(azure: AzureSettings, name: str) -> str:
+    """The id of a public address."""
+    return _id(azure, "publicIPAddresses", name)
 
 
 def route_table_id(azure: AzureSettings) -> str:

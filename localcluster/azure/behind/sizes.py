@@ -4,30 +4,32 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-# Processors and GiB of memory of sizes whose names do not tell.
+from components.model.azure.sizes import vcpus
+
+# GiB of memory of sizes whose names do not tell.
 # Source: https://learn.microsoft.com/azure/virtual-machines/sizes/overview
-KNOWN: Mapping[str, tuple[int, float]] = {
-    "Standard_B1ms": (1, 2),
-    "Standard_B2s": (2, 4),
-    "Standard_B2ms": (2, 8),
-    "Standard_B4ms": (4, 16),
-    "Standard_B8ms": (8, 32),
-    "Standard_A2_v2": (2, 4),
-    "Standard_A4_v2": (4, 8),
-    "Standard_DS2_v2": (2, 7),
-    "Standard_DS3_v2": (4, 14),
-    "Standard_DS4_v2": (8, 28),
-    "Standard_DS5_v2": (16, 56),
-    "Standard_D2_v2": (2, 7),
-    "Standard_D3_v2": (4, 14),
-    "Standard_D4_v2": (8, 28),
+MEMORY: Mapping[str, float] = {
+    "Standard_B1ms": 2,
+    "Standard_B2s": 4,
+    "Standard_B2ms": 8,
+    "Standard_B4ms": 16,
+    "Standard_B8ms": 32,
+    "Standard_A2_v2": 4,
+    "Standard_A4_v2": 8,
+    "Standard_DS2_v2": 7,
+    "Standard_DS3_v2": 14,
+    "Standard_DS4_v2": 28,
+    "Standard_DS5_v2": 56,
+    "Standard_D2_v2": 7,
+    "Standard_D3_v2": 14,
+    "Standard_D4_v2": 28,
 }
 # GiB for each processor, by family; `l` among the features of D and B halves it, `l` of F too.
 # Source: https://learn.microsoft.com/azure/virtual-machines/vm-naming-conventions and each family's page
 RATIOS: Mapping[str, float] = {"B": 4, "D": 4, "DC": 4, "E": 8, "EC": 8, "F": 2, "L": 8, "M": 16, "NC": 8}
 USUAL_RATIO = 4.0
 USUAL_PROCESSORS = 2
-SIZE = re.compile(r"Standard_([A-Z]+)(\d+)(?:-(\d+))?([a-z]*)(?:_\w*?v(\d+))?", re.ASCII)
+SIZE = re.compile(r"Standard_([A-Z]+)(\d+)(?:-\d+)?([a-z]*)(?:_\w*?v(\d+))?", re.ASCII)
 
 # What AKS keeps of each processor: of the first, of the second, of the next two, and of the others, in
 # thousandths, by the totals it publishes.
@@ -56,16 +58,13 @@ class Size:
 
 def size(name: str) -> Size:
     """The size of this name; one in no table is read from the digits and letters of its name."""
-    if name in KNOWN:
-        processors, gibibytes = KNOWN[name]
-        return Size(processors, int(gibibytes * 1024))
-    found = SIZE.match(name)
-    if found is None:
+    processors, found = vcpus(name), SIZE.match(name)
+    if processors is None or found is None:
         return Size(USUAL_PROCESSORS, int(USUAL_PROCESSORS * USUAL_RATIO * 1024))
-    family, digits, constrained, features, version = found.groups()
-    whole = int(digits)
-    memory = int(whole * _ratio(family, features, int(version or 0)) * 1024)
-    return Size(int(constrained or whole), memory)
+    family, digits, features, version = found.groups()
+    # What a licence leaves of the processors takes nothing of the memory.
+    gibibytes = MEMORY.get(name) or int(digits) * _ratio(family, features, int(version or 0))
+    return Size(processors, int(gibibytes * 1024))
 
 
 def _ratio(family: str, features: str, version: int) -> float:
