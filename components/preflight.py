@@ -67,8 +67,10 @@ def judge(plan: Plan, owner: str, facts: Facts) -> Iterator[Finding]:
     if plan.meshed:
         reason = _no_mesh(facts) if plan.mesh is None else _foreign_mesh(plan.mesh, owner, facts)
     if reason:
-        asked, instead = ("existing", "helm") if plan.mesh is None else ("helm", "existing")
-        yield Finding("mesh", key_path(("mesh", "kind")), f"{reason}; valid here: {instead}", asked)
+        instead = "existing" if plan.mesh else "helm"
+        yield Finding(
+            "mesh", key_path(("mesh", "kind")), f"{reason}; valid here: {instead}", _asked(plan.mesh)
+        )
     else:
         yield from _taken_hosts(plan, facts.gateways)
     namespace = plan.namespace.name
@@ -120,6 +122,12 @@ def _too_far(plan: Plan, running: Mapping[str, RunningRoutes]) -> Iterator[Findi
                     f"{version} {now} -> {share}",
                 )
                 break  # the others are the same step, seen from their side
+
+
+def _asked(mesh: MeshPlan | None) -> str:
+    if mesh is None:
+        return "existing"
+    return "helm" if mesh.releases else "addon"
 
 
 def _no_mesh(facts: Facts) -> str:
@@ -225,7 +233,8 @@ def _target(to: api.Object, weight: int) -> tuple[str, str, int]:
 
 
 def _needs_keda(plan: Plan) -> bool:
-    return any(one.api_version.startswith("keda.sh/") for one in plan.objects())
+    """Whether somebody else must have installed it; a cluster of this stack gets it with this update."""
+    return plan.azure is None and any(one.api_version.startswith("keda.sh/") for one in plan.objects())
 
 
 def _control_planes(reader: api.Reader) -> tuple[str, ...]:

@@ -9,6 +9,9 @@ from components.model.istio import MeshPlan
 from components.model.manifests import Json
 from components.model.settings import AddonMesh, ExistingMesh, HelmMesh, NoMesh, Settings
 
+# Without Istio's CNI plugin an init container sets sidecars up, and no other level grants it the rights.
+# Source: https://istio.io/latest/docs/setup/additional-setup/pod-security-admission/
+NO_CNI = "privileged"
 DEFAULT_INJECTION = {"istio-injection": "enabled"}
 
 
@@ -73,9 +76,7 @@ def _addon(mesh: AddonMesh) -> Joining:
         gateway=istio.addon_gateway(mesh.gateways[0]),
         gateway_namespace=istio.ADDON_GATEWAY_NAMESPACE,
         caller={"namespaces": [istio.ADDON_GATEWAY_NAMESPACE]},
-        # The add-on sets sidecars up by an init container that needs rights no other level grants.
-        # Source: https://istio.io/latest/docs/setup/additional-setup/pod-security-admission/
-        pod_security="privileged",
+        pod_security=NO_CNI,
     )
 
 
@@ -87,6 +88,7 @@ def _existing(mesh: ExistingMesh) -> Joining:
         gateway=mesh.gateway.selector,
         gateway_namespace=mesh.gateway.namespace,
         caller={"namespaces": [mesh.gateway.namespace]},
+        pod_security="restricted" if mesh.cni else NO_CNI,
     )
 
 

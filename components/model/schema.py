@@ -95,6 +95,7 @@ FIELDS: Mapping[type[BaseModel], Mapping[str, str]] = {
     settings.ExistingMesh: {
         "revision": "The control plane's revision, e.g. asm-1-27; without one, its default.",
         "rootNamespace": "The namespace of the control plane.",
+        "cni": "Whether Istio's CNI plugin sets sidecars up; otherwise the namespace admits privileged pods.",
     },
     settings.SecretTls: {
         "name": "The Secret's name; it lies beside the gateway's pods.",

@@ -145,6 +145,8 @@ class ExistingMesh(Model):
     revision: DnsLabel | None = None  # e.g. asm-1-27; without one the namespace asks for injection
     root_namespace: DnsLabel = Field(default="istio-system", alias="rootNamespace")
     gateway: ExistingGateway = ExistingGateway()
+    # Without its CNI plugin an init container sets sidecars up, with rights only privileged namespaces grant.
+    cni: bool = True
 
 
 Revisions = Annotated[tuple[AddonRevision, ...], Field(strict=False, min_length=1, max_length=2)]

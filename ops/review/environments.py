@@ -78,6 +78,7 @@ def _joined(settings: Settings) -> dict[str, Any]:
                 "revision": addon.carrying,
                 "rootNamespace": istio.ADDON_NAMESPACE,
                 "gateway": gateway,
+                "cni": False,
             }
         case ExistingMesh() as mesh:
             return mesh.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -70,6 +70,7 @@ EVERYTHING: Node = {
             "selector": {"istio": "aks-istio-ingressgateway-external"},
             "namespace": "aks-istio-ingress",
         },
+        "cni": False,
     },
     "images": "ghcr.io/acme/pitstop",
     "ingress": {"hosts": ["pitstop.example.org"], "tls": {"kind": "secret", "name": "pitstop-tls"}},

@@ -618,7 +618,7 @@ AZURE = {
         "pitstop:mesh.kind = addon: the add-on belongs to a cluster of kind aks, and this is local; valid "
         "where somebody else has switched it on: {kind: existing, revision: asm-1-27, rootNamespace: "
         "aks-istio-system, gateway: {namespace: aks-istio-ingress, selector: {istio: "
-        "aks-istio-ingressgateway-external}}}",
+        "aks-istio-ingressgateway-external}}, cni: false}",
         {
             "mesh": {
                 "kind": "existing",
@@ -628,6 +628,7 @@ AZURE = {
                     "namespace": "aks-istio-ingress",
                     "selector": {"istio": "aks-istio-ingressgateway-external"},
                 },
+                "cni": False,
             }
         },
         CANARY,

@@ -334,6 +334,13 @@ def test_init_containers_of_the_add_on_need_a_namespace_that_only_warns_and_the_
     assert [*plan().notes()] == []
 
 
+def test_a_mesh_that_is_joined_says_whether_its_plugin_sets_sidecars_up() -> None:
+    enforced = "pod-security.kubernetes.io/enforce"
+    for cni, level in ((True, "restricted"), (False, "privileged")):
+        made = plan({"mesh": {"kind": "existing", "cni": cni}})
+        assert made.namespace.labels[enforced] == level
+
+
 def test_the_profile_names_each_gateway_and_every_revision() -> None:
     mesh = AddonMesh.model_validate({**ADDON, "gateways": ["internal"]})
     assert istio.addon_profile(mesh) == {

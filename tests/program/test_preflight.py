@@ -17,6 +17,7 @@ from components.model.findings import RefusedError
 from components.model.kubeconfig import Target
 from components.model.plan import Plan
 from components.preflight import Facts, RunningRoutes
+from tests.model.azure import AKS
 from tests.model.examples import REMOVE, WHOLE, Node, plan
 
 
@@ -429,6 +430,23 @@ def test_a_queue_is_scaled_only_where_somebody_does_it(cluster: Cluster) -> None
 def test_keda_is_not_asked_for_where_nothing_needs_it(cluster: Cluster) -> None:
     assert preflight.look(plan(base=WHOLE), address(cluster)).keda
     assert f"GET {KEDA}" not in cluster.asked
+
+
+def test_a_cluster_of_our_own_gets_it_with_the_update_that_asks_for_it(cluster: Cluster) -> None:
+    ours = plan({**SCALED, "cluster.addons": {"keda": True}}, AKS)
+    assert preflight.look(ours, address(cluster)).keda
+    assert f"GET {KEDA}" not in cluster.asked
+
+
+def test_somebody_elses_istio_is_told_in_the_words_of_the_stack_file() -> None:
+    facts = dataclasses.replace(here(), control_planes=("istio-elsewhere",))
+    addon: Node = {"mesh": {"kind": "addon", "revisions": ["asm-1-27"]}}
+    for kind, made in (("helm", plan()), ("addon", plan(addon, AKS))):
+        (line,) = lines(made, facts)
+        assert line == (
+            f"pitstop:mesh.kind = {kind}: the cluster has an Istio already, in namespace istio-elsewhere; "
+            "valid here: existing"
+        )
 
 
 def test_without_a_mesh_nobody_looks_for_one(cluster: Cluster) -> None:

@@ -35,6 +35,9 @@ def test_it_joins_a_cluster_and_owns_a_namespace_alone(folder: Path, like: str, 
     other = stackfile.load(stackfile.path_of(like, folder))
     assert settings.services == other.services
     assert set(settings.ingress.hosts) & set(other.ingress.hosts) == set()
+    # The add-on's init containers are admitted here as they are there.
+    enforced = "pod-security.kubernetes.io/enforce"
+    assert plan.namespace.labels[enforced] == plan_for(other, "pitstop.other").namespace.labels[enforced]
 
 
 def test_two_pull_requests_do_not_meet(folder: Path) -> None:

@@ -121,7 +121,7 @@ def addon_cluster(asked: Asked) -> Iterator[Finding]:
         there = (
             f"kind: existing, revision: {mesh.carrying}, rootNamespace: {ADDON_NAMESPACE}, "
             f"gateway: {{namespace: {ADDON_GATEWAY_NAMESPACE}, "
-            "selector: {istio: aks-istio-ingressgateway-external}}"
+            "selector: {istio: aks-istio-ingressgateway-external}}, cni: false"
         )
         text = (
             f"the add-on belongs to a cluster of kind aks, and this is {cluster.kind}; valid where somebody "
