@@ -10,6 +10,11 @@ from components.model.catalogue import Port, Service
 from components.model.settings import GatewayService
 from components.model.versions import POD_SECURITY
 
+# Pulumi would hold a Service until pods answer behind it, and its slot with it: the pods are waited for
+# themselves, and on two cores eight such Services had the whole update stand still.
+# Source: https://www.pulumi.com/registry/packages/kubernetes/api-docs/core/v1/service/
+AT_ONCE = {"pulumi.com/skipAwait": "true"}
+
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 Document = dict[str, Json]
 
@@ -117,9 +122,9 @@ def service_object(
         "selector": selector,
         "ports": ports,
     }
-    return Manifest(
-        service.name, "v1", "Service", service.name, namespace_name, labels(service.name), {"spec": spec}
-    )
+    here, named = service.name, labels(service.name)
+    waits = {} if exposed else AT_ONCE
+    return Manifest(here, "v1", "Service", here, namespace_name, named, {"spec": spec}, waits)
 
 
 def _service_port(port: Port) -> Document:
