@@ -29,6 +29,7 @@ from components.model.naming import (
     CHARTS_VARIABLE,
     KUBECONFIG_VARIABLE,
     OWNER_VARIABLE,
+    PROVIDER_VARIABLE,
     SECRETS_VARIABLE,
 )
 from components.model.plan import build
@@ -240,7 +241,9 @@ class Stack:
             UserError: another update of this stack is running.
         """
         if self.own is None:
-            self._quiet("stack", "select", "--create", self.name)
+            provider = self._environ.get(PROVIDER_VARIABLE)
+            encrypted = ("--secrets-provider", provider) if provider else ()
+            self._quiet("stack", "select", "--create", *encrypted, self.name)
             return
         self._tidy()
         self._unlock(self.own)

@@ -15,7 +15,7 @@ LABEL_VALUE = re.compile(r"[^A-Za-z0-9._-]")
 KUBECONFIG_VARIABLE = "PITSTOP_KUBECONFIG"  # PATH or PATH#CONTEXT; wins over the stack file
 CHARTS_VARIABLE = "PITSTOP_CHARTS"  # folder with Istio's charts
 SECRETS_VARIABLE = "PITSTOP_SECRETS"  # file with values generated for this checkout, mode 0600
-REHEARSAL_VARIABLE = "PITSTOP_REHEARSAL"  # folder of a rehearsal, whose provider answers for Azure
+PROVIDER_VARIABLE = "PITSTOP_SECRETS_PROVIDER"  # what encrypts the state of a stack that is made
 OWNER_VARIABLE = "PITSTOP_OWNER"  # tells one checkout's stacks from another's of the same name
 REHEARSAL_VARIABLE = "PITSTOP_REHEARSAL"  # folder of a rehearsal, in which a stand-in answers for Azure
 

@@ -177,6 +177,18 @@ def test_the_stack_is_made_once_and_the_checkout_stays_clean(stack: Stack, envir
     assert b"encryptionsalt" not in stack.file.read_bytes()
 
 
+def test_a_stack_kept_elsewhere_is_encrypted_as_its_maker_says(
+    tools: Tools, environ: dict[str, str], tmp_path: Path
+) -> None:
+    elsewhere = environ | {"PULUMI_BACKEND_URL": f"file://{tmp_path}"}
+    Stack("local", Needs(tools), elsewhere).ensure()
+    Stack("local", Needs(tools), elsewhere | {"PITSTOP_SECRETS_PROVIDER": "azurekeyvault://k"}).ensure()
+    assert commands(environ) == [
+        "stack select --create local --non-interactive",
+        "stack select --create --secrets-provider azurekeyvault://k local --non-interactive",
+    ]
+
+
 def test_an_update_runs_the_program_of_the_checkout(stack: Stack, environ: dict[str, str]) -> None:
     stack.ensure()
     stack.up()
