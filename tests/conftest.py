@@ -1,4 +1,4 @@
-"""Rules every test obeys: a skip is a failure where PITSTOP_NO_SKIPS says so."""
+"""Rules every test obeys: a skip is a failure where PITSTOP_NO_SKIPS says so; the environment comes last."""
 
 import os
 from collections.abc import Iterator
@@ -9,6 +9,12 @@ from hypothesis import settings
 # The same examples every time, so that a failure is the change's; PITSTOP_EXPLORE=1 looks for new ones.
 settings.register_profile("steady", derandomize=not os.environ.get("PITSTOP_EXPLORE"))
 settings.load_profile("steady")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # The checkout's environment, once it is up, takes a third of two cores until the end.
+    items.sort(key=lambda item: item.get_closest_marker("cluster") is not None)
 
 
 @pytest.hookimpl(wrapper=True)
