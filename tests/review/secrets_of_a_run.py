@@ -37,11 +37,12 @@ def values(folder: Path, kubeconfig: Path) -> dict[str, str]:
 
 def places(pulumi: Pulumi, plan: Plan, folder: Path, scratch: Path) -> Iterator[tuple[str, str]]:
     """Names and contents: what the CLI says, what the backend keeps, the manifests and the comment."""
+    diff = pulumi("preview", "--diff")
+    yield "preview.diff", diff
     for name, arguments in {
         "export": ("stack", "export"),
         "outputs": ("stack", "output", "--json"),
         "history": ("stack", "history", "--json"),
-        "preview.diff": ("preview", "--diff"),
         "refresh.json": ("refresh", "--preview-only", "--json"),
         "config": ("config", "--json"),
     }.items():
@@ -51,7 +52,7 @@ def places(pulumi: Pulumi, plan: Plan, folder: Path, scratch: Path) -> Iterator[
     yield "preview.json", previewed
     yield "plan.json", saved.read_text()
     seen = understood(json.loads(previewed[previewed.index("{") : previewed.rindex("}") + 1]))
-    facts = comment.Facts(seen.stack, seen, guard.judge(seen), diff=pulumi("preview", "--diff"))
+    facts = comment.Facts(seen.stack, seen, guard.judge(seen), diff=diff)
     yield "comment.md", comment.comment(facts)
     yield "manifests", render(plan)
     yield from scan.files(
