@@ -26,7 +26,7 @@ from components.model.naming import KUBECONFIG_VARIABLE
 from localcluster.tools import toolbox
 from ops import clusters
 from ops.environment import TIMINGS, Environment, shell
-from ops.errors import UserError
+from ops.errors import UserError, plainly
 from ops.paths import CHECKOUT, cache_root, checkout_dir
 from ops.progress import Progress
 
@@ -218,4 +218,4 @@ def spread(seconds: Sequence[float]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    plainly(main)

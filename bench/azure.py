@@ -16,6 +16,7 @@ from rich.table import Table
 from bench.__main__ import BENCH, Program, spread
 from localcluster.tools import charts, toolbox
 from ops import recording
+from ops.errors import plainly
 from ops.paths import CHECKOUT, checkout_dir
 from ops.progress import Progress
 from ops.recording import Registered
@@ -86,4 +87,4 @@ def entry(one: Registered, everything: tuple[Registered, ...]) -> dict[str, obje
 
 
 if __name__ == "__main__":
-    main()
+    plainly(main)

@@ -11,8 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from localcluster.tools import toolbox
 from ops.environment import Environment
-from ops.errors import UserError
+from ops.errors import UserError, plainly
+from ops.progress import Progress
 from ops.stack import EVENTS, Needs, Stack
 
 SLACK = 3.0  # seconds: events have whole ones, and the engine works on a bounded number of resources at once
@@ -133,7 +135,9 @@ def main() -> None:
     parser.add_argument("--env", default="local")
     parser.add_argument("--output", type=Path, default=Path("timeline.png"))
     options = parser.parse_args()
-    stack = Stack(options.env, Needs(rehearsal=Environment.read(options.env).rehearsal))
+    environment = Environment.read(options.env)
+    tools = toolbox.ensure(("engine",), Progress())
+    stack = Stack(options.env, Needs(tools, rehearsal=environment.rehearsal))
     log = stack.folder / EVENTS
     if not log.is_file():
         raise UserError(f"{options.env}: no update has been logged here yet; make up logs one")
@@ -155,4 +159,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    plainly(main)

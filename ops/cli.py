@@ -3,13 +3,11 @@
 import os
 import shlex
 import signal
-import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from ops.errors import UserError
+from ops.errors import UserError, plainly
 from ops.review.commands import app as review
 
 app = typer.Typer(
@@ -139,13 +137,4 @@ def run(context: typer.Context) -> None:
 def main() -> None:
     """Run the command; a mistake is one line on standard error and exit status 2."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        app(prog_name="pitstop")
-    except UserError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(
-            f"pitstop: {error}", style="red", markup=False
-        )
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("pitstop: interrupted; run the same command again to go on", file=sys.stderr)
-        sys.exit(130)
+    plainly(lambda: app(prog_name="pitstop"))

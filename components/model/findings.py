@@ -37,5 +37,6 @@ class RefusedError(UserError):
 
     def __init__(self, findings: Iterable[Finding]) -> None:
         self.findings = tuple(findings)
-        self.lines = tuple(" ".join(str(finding).split()) for finding in self.findings)
-        super().__init__("; ".join(self.lines))
+        lines = tuple(" ".join(str(finding).split()) for finding in self.findings)
+        super().__init__("; ".join(lines))
+        self.lines = lines
