@@ -32,9 +32,10 @@ def register_environment(plan: Plan, known: Known, charts: Path, cluster: Cluste
         way.service: Routing(way.service, plan=way, ground=ground, pods=ready[way.service], opts=opts)
         for way in plan.routes
     }
+    outside = ground.after(mesh.gateway if mesh else ())
     for entry in plan.entries:
         pods = [routes[entry.service].destination, *ready[entry.service]]
-        Entry(entry.service, plan=entry, known=known, ground=ground, pods=pods, opts=opts)
+        Entry(entry.service, plan=entry, known=known, ground=outside, pods=pods, opts=opts)
 
 
 class Access(pulumi.ComponentResource):

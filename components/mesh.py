@@ -5,14 +5,18 @@ from pathlib import Path
 
 import pulumi
 
-from components.model.istio import INSTALL_SECONDS, MeshPlan, Release
+from components.model.istio import GATEWAY_RELEASE, INSTALL_SECONDS, MeshPlan, Release
 from components.registering import child, kubernetes, register
 
 
 class Mesh(pulumi.ComponentResource):
-    """The control plane, the CNI plugin and the ingress gateway; `ready` is what meshed pods wait for."""
+    """The control plane, the CNI plugin and the ingress gateway.
+
+    `ready` is what meshed pods wait for, `gateway` what only the way in from outside waits for.
+    """
 
     ready: tuple[pulumi.Resource, ...]
+    gateway: tuple[pulumi.Resource, ...]
 
     def __init__(
         self,
@@ -30,8 +34,10 @@ class Mesh(pulumi.ComponentResource):
             before = (namespaces[release.namespace], *(releases[other] for other in release.after))
             releases[release.name] = self._install(release, charts, (*before, *after))
         config = [register(manifest, child(self)) for manifest in plan.config]
+        gateway = releases.pop(GATEWAY_RELEASE, None)
         mtls = register(plan.mtls, child(self, *releases.values()))
         self.ready = (*releases.values(), *config, mtls)
+        self.gateway = (gateway,) if gateway else ()
         self.register_outputs({})
 
     def _install(self, release: Release, charts: Path, after: tuple[pulumi.Resource, ...]) -> pulumi.Resource:
