@@ -50,6 +50,9 @@ def listen(variable: str, remembered: int | None, preferred: int) -> socket.sock
 def _try(port: int) -> socket.socket | None:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # Connections inherit it. The forwarder passes an answer on in pieces, and the last would otherwise wait
+    # for the first to be acknowledged, which the other side puts off for 40 ms (Nagle, delayed ACK).
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
         listener.bind(("127.0.0.1", port))
         listener.listen(512)
