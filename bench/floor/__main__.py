@@ -52,7 +52,9 @@ def main() -> None:
             opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(provider=provider))
         inputs, name = value(one.get("inputs", {})), one["urn"].rpartition("::")[2]
         if not one.get("custom"):
-            resource: pulumi.Resource = pulumi.ComponentResource(one["type"], name, inputs, opts)
+            component = pulumi.ComponentResource(one["type"], name, inputs, opts)
+            component.register_outputs({})  # until then the engine takes it for unfinished
+            resource: pulumi.Resource = component
         elif one["type"].startswith("pulumi:providers:"):
             resource = pulumi.ProviderResource(one["type"].rpartition(":")[2], name, inputs, opts)
         else:
