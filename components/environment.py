@@ -23,16 +23,18 @@ def register_environment(plan: Plan, known: Known, charts: Path, cluster: Cluste
     wide = mesh.ready if mesh else ()
     access = Access("access", plan=plan, ground=Ground(namespace, (namespace, *wide)), opts=opts)
     ground = Ground(namespace, (namespace, *wide, *access.ready, *cluster.before_pods))
+    outside = ground.after(mesh.gateway if mesh else ())
     known = {**known, **cluster.known}
     if plan.keeper:
-        kept = Keeper("secrets", plan=plan.keeper, known=known, ground=ground, opts=opts)
+        # Its pods have no sidecar: they need nodes and the vault, and the mesh may come meanwhile.
+        first = Ground(namespace, (namespace, *cluster.before_mesh, *cluster.before_pods))
+        kept = Keeper("secrets", plan=plan.keeper, known=known, ground=first, opts=opts)
         ground = ground.after(kept.ready)
     ready = workloads(plan, known, ground, opts)
     routes = {
         way.service: Routing(way.service, plan=way, ground=ground, pods=ready[way.service], opts=opts)
         for way in plan.routes
     }
-    outside = ground.after(mesh.gateway if mesh else ())
     for entry in plan.entries:
         pods = [routes[entry.service].destination, *ready[entry.service]]
         Entry(entry.service, plan=entry, known=known, ground=outside, pods=pods, opts=opts)
