@@ -21,23 +21,24 @@ def register_environment(plan: Plan, known: Known, charts: Path, cluster: Cluste
     namespace = register(plan.namespace, opts)
     # Named on every object and not only on their parents: the order of removal follows from it.
     wide = mesh.ready if mesh else ()
-    access = Access("access", plan=plan, ground=Ground(namespace, (namespace, *wide)), opts=opts)
-    ground = Ground(namespace, (namespace, *wide, *access.ready, *cluster.before_pods))
+    bare = Ground(namespace, (namespace,), {**known, **cluster.known})
+    access = Access("access", plan=plan, ground=bare.after(wide), opts=opts)
+    ground = bare.after((*wide, *access.ready, *cluster.before_pods))
     outside = ground.after(mesh.gateway if mesh else ())
-    known = {**known, **cluster.known}
+    # A keeper's pods have no sidecar: they need nodes and the vault, and the mesh may come meanwhile.
+    keeping = bare.after((*cluster.before_mesh, *cluster.before_pods))
     if plan.keeper:
-        # Its pods have no sidecar: they need nodes and the vault, and the mesh may come meanwhile.
-        first = Ground(namespace, (namespace, *cluster.before_mesh, *cluster.before_pods))
-        kept = Keeper("secrets", plan=plan.keeper, known=known, ground=first, opts=opts)
+        kept = Keeper("secrets", plan=plan.keeper, ground=keeping, opts=opts)
         ground = ground.after(kept.ready)
-    ready = workloads(plan, known, ground, opts)
+    ready = workloads(plan, ground, opts)
     routes = {
         way.service: Routing(way.service, plan=way, ground=ground, pods=ready[way.service], opts=opts)
         for way in plan.routes
     }
+    beside = keeping.after(mesh.namespaces if mesh else ())
     for entry in plan.entries:
         pods = [routes[entry.service].destination, *ready[entry.service]]
-        Entry(entry.service, plan=entry, known=known, ground=outside, pods=pods, opts=opts)
+        Entry(entry.service, plan=entry, ground=outside, keeping=beside, pods=pods, opts=opts)
 
 
 class Access(pulumi.ComponentResource):

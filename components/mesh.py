@@ -12,9 +12,11 @@ from components.registering import child, kubernetes, register
 class Mesh(pulumi.ComponentResource):
     """The control plane, the CNI plugin and the ingress gateway.
 
-    `ready` is what meshed pods wait for, `gateway` what only the way in from outside waits for.
+    `ready` is what meshed pods wait for, `gateway` what only the way in from outside waits for, and
+    `namespaces` what is put beside them needs.
     """
 
+    namespaces: tuple[pulumi.Resource, ...]
     ready: tuple[pulumi.Resource, ...]
     gateway: tuple[pulumi.Resource, ...]
 
@@ -34,6 +36,7 @@ class Mesh(pulumi.ComponentResource):
             before = (namespaces[release.namespace], *(releases[other] for other in release.after))
             releases[release.name] = self._install(release, charts, (*before, *after))
         config = [register(manifest, child(self)) for manifest in plan.config]
+        self.namespaces = tuple(namespaces.values())
         gateway = releases.pop(GATEWAY_RELEASE, None)
         mtls = register(plan.mtls, child(self, *releases.values()))
         self.ready = (*releases.values(), *config, mtls)

@@ -7,7 +7,7 @@ first registration. What the classes would check, builders and mypy have.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 
 import pulumi
@@ -27,14 +27,15 @@ PROVIDER_VERSION = version("pulumi-kubernetes")  # looked up once: it reads the 
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What the parts of an environment stand on: its namespace, and all that must be ready before pods."""
+    """What the parts of an environment stand on: its namespace, what is ready before them, what is known."""
 
     namespace: pulumi.Resource
     ready: tuple[pulumi.Resource, ...]
+    known: Known = field(default_factory=dict)
 
     def after(self, more: Iterable[pulumi.Resource]) -> "Ground":
         """The same ground with more to wait for."""
-        return Ground(self.namespace, (*self.ready, *more))
+        return replace(self, ready=(*self.ready, *more))
 
 
 def child(parent: pulumi.Resource, *depends_on: pulumi.Resource) -> pulumi.ResourceOptions:

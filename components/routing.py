@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pulumi
 
 from components.model.plan import EntryPlan, RoutePlan
-from components.registering import Ground, Known, child, register, register_secret
+from components.registering import Ground, child, register, register_secret
 from components.secrets import Keeper
 
 
@@ -29,25 +29,25 @@ class Routing(pulumi.ComponentResource):
 
 
 class Entry(pulumi.ComponentResource):
-    """The way in from outside."""
+    """The way in from outside; `keeping` is what a certificate's keeper stands on."""
 
     def __init__(
         self,
         name: str,
         *,
         plan: EntryPlan,
-        known: Known,
         ground: Ground,
+        keeping: Ground,
         pods: Sequence[pulumi.Resource],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("pitstop:routing:Entry", name, None, opts)
-        before = (
-            [register_secret(plan.certificate, known, child(self, *ground.ready))] if plan.certificate else []
-        )
+        before: list[pulumi.Resource] = []
+        if plan.certificate:
+            before.append(register_secret(plan.certificate, ground.known, child(self, *ground.ready)))
         if plan.keeper:
-            keeper = Keeper(name, plan=plan.keeper, known=known, ground=ground, opts=child(self))
-            before = [*before, *keeper.ready]
+            keeper = Keeper(name, plan=plan.keeper, ground=keeping, opts=child(self))
+            before += keeper.ready
         gateway = register(plan.gateway, child(self, *ground.ready, *before))
         register(plan.route, child(self, gateway, *ground.ready, *pods))
         self.register_outputs({})

@@ -3,7 +3,7 @@
 import pulumi
 
 from components.model.keeper import KeeperPlan
-from components.registering import Ground, Known, child, register
+from components.registering import Ground, child, register
 
 
 class Keeper(pulumi.ComponentResource):
@@ -16,13 +16,12 @@ class Keeper(pulumi.ComponentResource):
         name: str,
         *,
         plan: KeeperPlan,
-        known: Known,
         ground: Ground,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("pitstop:secrets:Keeper", name, None, opts)
-        before = [register(one, child(self, *ground.ready), known) for one in plan.before()]
-        kept = register(plan.deployment, child(self, *before, *ground.ready), known)
+        before = [register(one, child(self, *ground.ready), ground.known) for one in plan.before()]
+        kept = register(plan.deployment, child(self, *before, *ground.ready), ground.known)
         register(plan.budget, child(self, kept))
         self.ready = (kept,)
         self.register_outputs({})

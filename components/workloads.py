@@ -7,7 +7,7 @@ import pulumi
 from components.model.database import DatabasePlan
 from components.model.naming import DATABASE_INIT
 from components.model.plan import Plan, WorkloadPlan
-from components.registering import Ground, Known, child, register, register_secret
+from components.registering import Ground, child, register, register_secret
 
 
 class Workload(pulumi.ComponentResource):
@@ -23,7 +23,6 @@ class Workload(pulumi.ComponentResource):
         name: str,
         *,
         plan: WorkloadPlan,
-        known: Known,
         ground: Ground,
         retain: bool,
         opts: pulumi.ResourceOptions | None = None,
@@ -34,11 +33,11 @@ class Workload(pulumi.ComponentResource):
         before = [register(manifest, own) for manifest in (plan.account, *plan.files)]
         before += [register(claim, kept) for claim in plan.claims]
         if plan.secret:
-            before.append(register_secret(plan.secret, known, own))
+            before.append(register_secret(plan.secret, ground.known, own))
         if plan.address:
             register(plan.address, own)
         self.ready = tuple(
-            register(one, child(self, *before, *ground.ready), known) for one in plan.workloads
+            register(one, child(self, *before, *ground.ready), ground.known) for one in plan.workloads
         )
         for manifest in plan.beside:
             register(manifest, child(self, ground.namespace, *self.ready))
@@ -55,7 +54,6 @@ class Database(pulumi.ComponentResource):
         name: str,
         *,
         plan: DatabasePlan,
-        known: Known,
         ground: Ground,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -63,24 +61,22 @@ class Database(pulumi.ComponentResource):
         own = child(self, ground.namespace)
         before = [register(plan.account, own), register(plan.script, own)]
         if plan.secret:
-            before.append(register_secret(plan.secret, known, own))
-        self.ready = (register(plan.job, child(self, *before, *ground.ready), known),)
+            before.append(register_secret(plan.secret, ground.known, own))
+        self.ready = (register(plan.job, child(self, *before, *ground.ready), ground.known),)
         self.register_outputs({})
 
 
 def workloads(
-    plan: Plan, known: Known, ground: Ground, opts: pulumi.ResourceOptions
+    plan: Plan, ground: Ground, opts: pulumi.ResourceOptions
 ) -> Mapping[str, Sequence[pulumi.Resource]]:
     """All services, each after those it cannot start without; what to wait for, by name."""
     ready: dict[str, Sequence[pulumi.Resource]] = {}
     for load in plan.workloads:
         if plan.database and DATABASE_INIT in load.after and DATABASE_INIT not in ready:
             server = ground.after(ready.get("sqlserver", ()))
-            made = Database(DATABASE_INIT, plan=plan.database, known=known, ground=server, opts=opts)
+            made = Database(DATABASE_INIT, plan=plan.database, ground=server, opts=opts)
             ready[DATABASE_INIT] = made.ready
         needed = ground.after(resource for name in load.after for resource in ready[name])
         name = load.service.name
-        ready[name] = Workload(
-            name, plan=load, known=known, ground=needed, retain=plan.retain, opts=opts
-        ).ready
+        ready[name] = Workload(name, plan=load, ground=needed, retain=plan.retain, opts=opts).ready
     return ready

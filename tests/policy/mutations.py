@@ -84,6 +84,11 @@ def split(resource: Resource) -> bool:
     return bool(ways) and len(items(ways[0], "route")) > 1
 
 
+def beside_the_broker(resource: Resource) -> bool:
+    """Elsewhere its account would be another of the same name."""
+    return text(resource.inputs, "metadata", "namespace") == "pitstop"
+
+
 def refuses_all(resource: Resource) -> bool:
     return resource.name == "default-deny"
 
@@ -210,7 +215,7 @@ PODS = (
     Mutation("W7", "Deployment", f"{POD}.serviceAccountName", "default"),
     Mutation("W7", "StatefulSet", f"{POD}.automountServiceAccountToken", True),
     Mutation("W7", "Job", f"{POD}.automountServiceAccountToken", REMOVE),
-    Mutation("W7-own", "Deployment", f"{POD}.serviceAccountName", "rabbitmq"),
+    Mutation("W7-own", "Deployment", f"{POD}.serviceAccountName", "rabbitmq", fits=beside_the_broker),
     Mutation("W10", "Deployment", f"{POD}.terminationGracePeriodSeconds", REMOVE),
     Mutation("W10", "Deployment", f"{MAIN}.lifecycle", REMOVE, fits=serves),
     Mutation("W10", "Deployment", "spec.strategy.rollingUpdate.maxUnavailable", 1, fits=serves),
