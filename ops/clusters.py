@@ -92,8 +92,8 @@ def choose(settings: Settings, rehearsal: Rehearsal | None = None) -> Choice:
     return decide(look(), named)
 
 
-def bring_up(choice: Choice, settings: Settings, tools: Toolbox, progress: Progress) -> Cluster:
-    """Have the cluster running with every image in it."""
+def bring_up(choice: Choice, settings: Settings, tools: Toolbox, progress: Progress) -> None:
+    """Have the cluster running with every image in it; a managed one comes with the update."""
     if isinstance(choice, Embedded):
         ours = node()
         ours.start(tools, progress, archives=[_archive(tools, progress)])
@@ -103,7 +103,8 @@ def bring_up(choice: Choice, settings: Settings, tools: Toolbox, progress: Progr
         _answers(choice)
         if settings.images == "standin":
             _load(choice, tools, progress)
-    return current(choice)
+    elif choice.rehearsal:
+        choice.rehearsal.resume(progress)
 
 
 def current(choice: Choice) -> Cluster:

@@ -13,9 +13,9 @@ class UserError(Exception):
 
     lines: tuple[str, ...]  # one for each thing that is wrong
 
-    def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.split()))
-        self.lines = (str(self),)
+    def __init__(self, message: str, *more: str) -> None:
+        self.lines = tuple(" ".join(line.split()) for line in (message, *more))
+        super().__init__("; ".join(self.lines))
 
 
 def plainly(run: Callable[[], object]) -> None:

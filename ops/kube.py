@@ -15,6 +15,7 @@ from lightkube.core.exceptions import ConfigError
 from lightkube.models.core_v1 import Pod as PodModel
 from lightkube.resources.core_v1 import Pod
 
+from components.model.naming import KUBECONFIG_VARIABLE
 from ops.errors import UserError
 
 TIMEOUT_SECONDS = 10.0
@@ -48,7 +49,10 @@ class Kube:
         try:
             config = KubeConfig.from_file(kubeconfig).get(context)
         except ConfigError as error:
-            raise UserError(f"kubeconfig {kubeconfig}: {error}") from None
+            raise UserError(
+                f"kubeconfig {kubeconfig}: {error}; valid: another cluster.path in the stack file, "
+                f"or {KUBECONFIG_VARIABLE}=PATH#CONTEXT"
+            ) from None
         if config is None:
             raise UserError(f"kubeconfig {kubeconfig}: no context is chosen, e.g. {kubeconfig}#kind-x")
         self._name = f"{kubeconfig}#{config.context_name}"

@@ -91,7 +91,7 @@ def resolve(names: Iterable[str], *, insecure: bool = False) -> dict[str, str]:
         except (RequestException, ValueError) as error:
             wrong.append(f"{name}: {_reason(error)}")
     if wrong:
-        raise UserError("no digest, and nothing was written: " + "; ".join(wrong))
+        raise UserError(*wrong, "nothing was written")
     return found
 
 

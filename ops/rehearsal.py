@@ -16,13 +16,14 @@ from rich.table import Table
 from components.model.naming import REHEARSAL_VARIABLE
 from components.model.settings import Settings
 from localcluster.azure import plugin
-from localcluster.azure.backing import BEHIND_VARIABLE
+from localcluster.azure.backing import BEHIND_VARIABLE, BehindError
 from localcluster.azure.behind import SCALE_VARIABLE, Clusters, Scale
 from localcluster.images import TOOLS as IMAGE_TOOLS
 from localcluster.node.embedded import EmbeddedNode
 from ops import presumed
 from ops.errors import UserError
 from ops.paths import checkout_dir
+from ops.progress import Progress
 
 ASKED = "REHEARSE"
 # What REHEARSE may be, and what the user pools are then.
@@ -66,6 +67,20 @@ class Rehearsal:
         """
         plugin.launcher(home)
         presumed.presume(self.folder, settings)
+
+    def resume(self, progress: Progress) -> None:
+        """Have the cluster run again that an earlier update made: what is in it is looked at first.
+
+        Raises:
+            UserError: it does not start.
+        """
+        if not self.node.exists() or self.node.status().running:
+            return
+        try:
+            with progress.step("starting the rehearsal's node again"):
+                Clusters(self.folder, progress.note).resume()
+        except BehindError as error:
+            raise UserError(str(error)) from None
 
     def said(self) -> tuple[str, ...]:
         """What a person must know: that this is none of Azure, and what its nodes are."""

@@ -37,6 +37,4 @@ class RefusedError(UserError):
 
     def __init__(self, findings: Iterable[Finding]) -> None:
         self.findings = tuple(findings)
-        lines = tuple(" ".join(str(finding).split()) for finding in self.findings)
-        super().__init__("; ".join(lines))
-        self.lines = lines
+        super().__init__(*map(str, self.findings))

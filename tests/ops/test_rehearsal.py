@@ -5,10 +5,13 @@ from pathlib import Path
 import pytest
 
 from components.model.explain import parse
+from localcluster.tools import toolbox
 from ops import clusters, rehearsal
 from ops.errors import UserError
+from ops.progress import Progress
 from ops.rehearsal import Rehearsal
 from ops.stack import Keeping, Needs, keeping
+from tests.model.azure import AKS
 from tests.model.examples import raw, settings
 
 
@@ -32,6 +35,19 @@ def test_anything_else_is_refused_with_what_is_valid() -> None:
 def test_what_is_not_on_azure_cannot_be_rehearsed() -> None:
     with pytest.raises(UserError, match="local is not on Azure"):
         clusters.choose(settings(), Rehearsal("local", "nodes"))
+
+
+def test_a_managed_cluster_comes_with_the_update_and_nobody_is_asked_for_its_credentials(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Not even for a look: a first `make up` on Azure has none."""
+    monkeypatch.setenv("PITSTOP_CACHE", str(tmp_path))
+    monkeypatch.delenv("PITSTOP_KUBECONFIG", raising=False)
+    for choice in (clusters.Azure(), clusters.Azure(Rehearsal("dev", "nodes"))):
+        clusters.bring_up(choice, parse(AKS), toolbox.Toolbox(tools=()), Progress())
+        assert not clusters.running(choice)
+    with pytest.raises(UserError, match="credentials are not kept"):
+        clusters.current(clusters.Azure())
 
 
 def test_its_state_is_its_own_whoever_is_logged_in_where(

@@ -278,6 +278,9 @@ def test_a_node_that_was_stopped_is_started_for_its_credentials(up: Rehearsed) -
     up.another().kubeconfig(CLUSTER)
     assert up.node.status().running
     assert len(apps(up)) == 3
+    up.node.stop()
+    up.another().resume()
+    assert up.node.status().running
 
 
 def test_a_second_cluster_and_an_unknown_one_are_refused(up: Rehearsed) -> None:

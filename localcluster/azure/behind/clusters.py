@@ -107,6 +107,12 @@ class Clusters:
             self._running()
             return self._node().kubeconfig.read_text()
 
+    def resume(self) -> None:
+        """Has a node run again that was stopped, or ended with the machine, where there is one."""
+        with self._alone(), _plainly():
+            if self._record() is not None and not self._node().status().running:
+                self._running()
+
     def secrets(self) -> None:
         """Pass on what has changed in the rest of Azure, where there is a running cluster to be told."""
         if self._path.exists() and self._node().status().running:
