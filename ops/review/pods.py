@@ -114,7 +114,11 @@ def _settings(old: dict[str, str], new: dict[str, str]) -> Iterator[str]:
 def scaler(change: Change) -> Iterator[str]:
     """A HorizontalPodAutoscaler or KEDA's ScaledObject."""
     which = version(change.new or change.old, change.name)
-    yield moved(f"{which} scaling".strip(), _range(change.old), _range(change.new))
+    old, new = _range(change.old), _range(change.new)
+    if old and new:
+        yield moved(f"{which} scaling".strip(), old, new)
+    else:
+        yield f"{which} {f'scales from {new}' if new else f'scales no more (was {old})'}".strip()
 
 
 def _range(document: Document) -> str:

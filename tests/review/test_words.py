@@ -134,7 +134,14 @@ def test_versions_scaling_settings_and_callers() -> None:
         **new,
         f"{SERVICE}.versions.v3": {"settings": {"Colour": "blue"}, "scaling": {"kind": "cpu", "max": 5}},
     }
-    assert "v3 scaling 2 to 5 pods at 70 % cpu on" in lines(between(new, scaled))[0]
+    assert "v3 scales from 2 to 5 pods at 70 % cpu" in lines(between(new, scaled))[0]
+    assert "v3 scales no more (was 2 to 5 pods at 70 % cpu)" in lines(between(scaled, new))[0]
+    more = {
+        **new,
+        f"{SERVICE}.versions.v3": {"settings": {"Colour": "blue"}, "scaling": {"kind": "cpu", "max": 9}},
+    }
+    moved = "v3 scaling 2 to 5 pods at 70 % cpu -> 2 to 9 pods at 70 % cpu"
+    assert moved in lines(between(scaled, more))[0]
     worker: Mapping[str, object] = {"services.notificationservice": {}, "services.mailserver": {}}
     assert any(
         line.startswith("rabbitmq: may be called by notificationservice")
