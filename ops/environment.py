@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.syntax import Syntax
 
+from components import login
 from components.model import naming, routes, stackfile
 from components.model.catalogue import CATALOGUE, callers_of
 from components.model.checks import plan_for
@@ -98,7 +99,7 @@ def up(name: str, *, yes: bool, requests: int) -> None:
     with _alone():
         environment = Environment.read(name)
         clusters.confirm(environment.choice, environment.settings, yes=yes)
-        _say_what_it_is(environment, progress)
+        _begin(environment, progress)
         tools = toolbox.ensure(environment.groups(), progress)
         clusters.bring_up(environment.choice, environment.settings, tools, progress)
         with progress.step("preview and update"):
@@ -111,9 +112,16 @@ def up(name: str, *, yes: bool, requests: int) -> None:
     _report(environment, cluster, measured, time.monotonic() - started)
 
 
-def _say_what_it_is(environment: Environment, progress: Progress) -> None:
-    """A rehearsal is never taken for the thing itself."""
-    for line in environment.rehearsal.said() if environment.rehearsal else ():
+def _begin(environment: Environment, progress: Progress) -> None:
+    """A rehearsal is never taken for the thing itself, and Azure is not asked as nobody.
+
+    Raises:
+        RefusedError: nobody is logged in, or to another subscription.
+    """
+    if environment.rehearsal is None:
+        login.check(environment.plan.azure, environment.name, os.environ)
+        return
+    for line in environment.rehearsal.said():
         progress.note(line)
 
 
@@ -201,7 +209,7 @@ def preview(name: str) -> None:
             print(text)
         return
     environment = Environment(name, settings, choice)
-    _say_what_it_is(environment, progress)
+    _begin(environment, progress)
     stack = environment.stack(toolbox.ensure(("engine",), progress), progress)
     stack.ensure()
     with progress.step("asking the engine"):

@@ -1,10 +1,12 @@
 """What of an environment can be measured, and where it is reached."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from components.model.explain import parse
+from components.model.findings import RefusedError
 from localcluster.node.select import Embedded, External
 from ops import environment as environments
 from ops.clusters import Cluster
@@ -163,3 +165,21 @@ TLS: Node = {"ingress.tls": {"kind": "values"}}
 def test_a_person_is_told_where_the_webapp_is(changes: Node, told: str) -> None:
     cluster = Cluster(Path("/kubeconfig"), None, 8080, 8443, ours=True)
     assert environments.where(environment(changes), cluster) == told
+
+
+@pytest.mark.parametrize("command", ["up", "preview"])
+def test_as_nobody_azure_is_asked_nothing_and_nothing_is_made(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str
+) -> None:
+    for name in [name for name in os.environ if name.startswith(("ARM_", "REHEARSE", "PULUMI", "PITSTOP"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("PITSTOP_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(RefusedError) as refused:
+        environments.up("dev", yes=True, requests=1) if command == "up" else environments.preview("dev")
+    (line,) = refused.value.lines
+    assert line.startswith("pitstop:azure.subscription = ")
+    assert "nobody is logged in" in line
+    assert "az login --tenant" in line
+    assert "REHEARSE=1 make preview ENV=dev" in line
+    assert not [*tmp_path.rglob("*.json")]
