@@ -7,14 +7,14 @@ from collections.abc import Callable
 class UserError(Exception):
     """A mistake or a missing precondition that the person can mend.
 
-    The message is one line: the key or thing, its value, and what would be valid. Commands print
-    it without a traceback and exit 2.
+    Each thing that is wrong is one line: the key or thing, its value, and what would be valid.
+    Commands print them without a traceback and exit 2.
     """
 
-    lines: tuple[str, ...]  # one for each thing that is wrong
+    lines: tuple[str, ...]
 
-    def __init__(self, message: str, *more: str) -> None:
-        self.lines = tuple(" ".join(line.split()) for line in (message, *more))
+    def __init__(self, *messages: str) -> None:
+        self.lines = tuple(" ".join(message.split()) for message in messages)
         super().__init__("; ".join(self.lines))
 
 
