@@ -12,6 +12,7 @@ from ops.progress import Progress
 from tests.cluster.conftest import Running, pitstop
 
 NAME = "second"
+SERVICES = ("webapp", "customermanagementapi", "sqlserver", "rabbitmq", "logserver")
 
 
 @pytest.fixture
@@ -23,10 +24,9 @@ def second(running: Running) -> Iterator[Environment]:
         "pitstop:mesh": {"kind": "existing"},
         "pitstop:ingress": {"hosts": ["second.example.org"]},
     }
-    content["config"]["pitstop:services"]["customermanagementapi"]["traffic"][0]["weights"] = {
-        "v1": 50,
-        "v2": 50,
-    }
+    services = content["config"]["pitstop:services"]
+    services["customermanagementapi"]["traffic"][0]["weights"] = {"v1": 50, "v2": 50}
+    content["config"]["pitstop:services"] = {name: services[name] for name in SERVICES}
     config = stackfile.path_of(NAME, CHECKOUT)
     config.write_text(yaml.safe_dump(content))
     try:
