@@ -25,8 +25,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.cluster)
             item.add_marker(pytest.mark.timeout(900, func_only=True))
-    # It moves the whole mesh, and moves it back only where somebody goes on using it: two minutes.
-    items.sort(key=lambda item: item.path.name == "test_revisions.py")
 
 
 def pitstop(*arguments: str, cwd: Path = CHECKOUT, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -41,12 +39,11 @@ def pitstop(*arguments: str, cwd: Path = CHECKOUT, check: bool = True) -> subpro
 
 @dataclass(frozen=True)
 class Running:
-    """A running environment, and a plain shell beside it; `stays` where it was there before the tests."""
+    """A running environment, and a plain shell beside it."""
 
     environment: Environment
     cluster: clusters.Cluster
     variables: dict[str, str]
-    stays: bool
 
     @property
     def url(self) -> str:
@@ -86,7 +83,7 @@ def running() -> Iterator[Running]:
     found = clusters.running(choice)
     pitstop("up", "--yes", "--requests", "400")
     environment = Environment.read("local")
-    yield Running(environment, clusters.current(environment.choice), variables_of(), stays=found)
+    yield Running(environment, clusters.current(environment.choice), variables_of())
     if not found:
         pitstop("down", "--yes")
 

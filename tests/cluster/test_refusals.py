@@ -1,7 +1,6 @@
 """Mistakes, through the ordinary CLI: one line each, a status that is not zero, and nothing touched."""
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,7 +46,7 @@ def stack_file(folder: Path, path: tuple[str | int, ...], value: object) -> Path
 def refused(running: Running, config: Path, environ: dict[str, str] | None = None) -> str:
     """What an update says that must not touch anything."""
     before = running.state()
-    shell = replace(running, variables=running.variables | (environ or {}))
+    shell = Running(running.environment, running.cluster, running.variables | (environ or {}))
     done = shell.pulumi("up", "--yes", "--config-file", str(config), check=False)
     said = done.stdout + done.stderr
     assert done.returncode != 0, said

@@ -58,8 +58,10 @@ def test_a_control_plane_is_followed_by_another(running: Running, tmp_path: Path
             assert answers(running)
         running.pulumi("preview", "--expect-no-changes", "--config-file", str(steps[1]))
     finally:
-        if running.stays:
-            running.pulumi("up", "--yes")
+        running.pulumi("up", "--yes")
+    with running.kube() as kube:
+        wait_served_by(kube, namespace, "istiod.istio-system.svc:15012")
+    assert answers(running)
 
 
 @pytest.mark.parametrize("live", ["third"])
