@@ -7,7 +7,7 @@ first registration. What the classes would check, builders and mypy have.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 
 import pulumi
@@ -31,7 +31,7 @@ class Ground:
 
     namespace: pulumi.Resource
     ready: tuple[pulumi.Resource, ...]
-    known: Known = field(default_factory=dict)
+    known: Known
 
     def after(self, more: Iterable[pulumi.Resource]) -> "Ground":
         """The same ground with more to wait for."""

@@ -118,11 +118,11 @@ def _begin(environment: Environment, progress: Progress) -> None:
     Raises:
         RefusedError: nobody is logged in, or to another subscription.
     """
-    if environment.rehearsal is None:
+    if environment.rehearsal:
+        for line in environment.rehearsal.said():
+            progress.note(line)
+    elif isinstance(environment.choice, Azure):
         login.check(environment.plan.azure, environment.name, os.environ)
-        return
-    for line in environment.rehearsal.said():
-        progress.note(line)
 
 
 def _measurable(environment: Environment, progress: Progress) -> clusters.Cluster | None:

@@ -116,9 +116,10 @@ def scaler(change: Change) -> Iterator[str]:
     which = version(change.new or change.old, change.name)
     old, new = _range(change.old), _range(change.new)
     if old and new:
-        yield moved(f"{which} scaling".strip(), old, new)
+        told = moved("scaling", old, new)
     else:
-        yield f"{which} {f'scales from {new}' if new else f'scales no more (was {old})'}".strip()
+        told = f"scales from {new}" if new else f"scales no more (was {old})"
+    yield f"{which} {told}".strip()
 
 
 def _range(document: Document) -> str:

@@ -110,7 +110,7 @@ class Clusters:
     def resume(self) -> None:
         """Has a node run again that was stopped, or ended with the machine, where there is one."""
         with self._alone(), _plainly():
-            if self._record() is not None and not self._node().status().running:
+            if self._record() is not None:
                 self._running()
 
     def secrets(self) -> None:
