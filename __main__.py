@@ -1,5 +1,6 @@
 """A whole Pitstop environment: settings -> plan -> checks -> resources."""
 
+import asyncio
 import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -22,9 +23,9 @@ def main() -> None:
     charts = around.charts_for(plan)
     target = kubeconfig.known(settings.cluster, os.environ, plan.azure.cluster_id if plan.azure else "")
     check = partial(preflight.check, plan, around.owner)
-    with ThreadPoolExecutor(max_workers=2) as meanwhile:
+    known = {**secrets.known(), **secrets.versions(plan.versions_needed(), around.owner)}
+    with ThreadPoolExecutor(max_workers=1) as meanwhile:
         checked = meanwhile.submit(check, target) if target else None
-        versions = meanwhile.submit(secrets.versions, plan.versions_needed(), around.owner)
         # The SDK takes as long to import as the cluster to answer.
         from components.cluster import stand
         from components.environment import register_environment
@@ -34,9 +35,8 @@ def main() -> None:
 
     for note in plan.notes():
         pulumi.log.info(note)
-    known = {**secrets.known(), **versions.result()}
     ground = stand(plan, target, check, known)
-    register_environment(plan, known, charts, ground)
+    rest = asyncio.ensure_future(register_environment(plan, known, charts, ground))
 
     pulumi.export("namespace", plan.namespace.name)
     pulumi.export("cluster", ground.identity)
@@ -44,7 +44,8 @@ def main() -> None:
         pulumi.export(name, value)
     pulumi.export("asked", {name: dict(shares) for name, shares in plan.asked.items()})
     pulumi.export("versions", plan.versions())
-    pulumi.export("entries", plan.entry_points())
+    # The stack ends when its outputs are known: after the rest, and what fails there fails the program.
+    pulumi.export("entries", pulumi.Output.from_input(rest))
 
 
 try:

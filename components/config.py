@@ -1,10 +1,10 @@
 """The one place that reads Pulumi's configuration: plain values become settings, secrets become outputs."""
 
+import asyncio
 import json
 import os
 import re
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -79,12 +79,15 @@ class Secrets:
         """Every value, for its place."""
         return {Place("secret", name): pulumi.Output.secret(text) for name, text in self._values.items()}
 
-    def versions(self, names: Iterable[str], owner: str) -> dict[Place, str]:
-        """What changes with each of these values. Takes a while, on as many processors as there are."""
-        wanted = sorted(names)
-        with ThreadPoolExecutor() as side_by_side:
-            made = side_by_side.map(lambda name: version_of(self._values[name], owner, name), wanted)
-        return {Place("version", name): version for name, version in zip(wanted, made, strict=True)}
+    def versions(self, names: Iterable[str], owner: str) -> dict[Place, pulumi.Output[str]]:
+        """What changes with each of these values. Each takes a while, beside whatever else is done."""
+        begin = asyncio.get_running_loop().run_in_executor
+        return {
+            Place("version", name): pulumi.Output.from_input(
+                begin(None, version_of, self._values[name], owner, name)
+            )
+            for name in sorted(names)
+        }
 
 
 def secrets(names: Iterable[str]) -> Secrets:

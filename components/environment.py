@@ -7,22 +7,27 @@ import pulumi
 from components.cluster import Cluster
 from components.mesh import Mesh
 from components.model.plan import Plan
-from components.registering import Ground, Known, child, register
+from components.registering import Ground, Known, child, on_its_way, register
 from components.routing import Entry, Routing
 from components.secrets import Keeper
 from components.workloads import workloads
 
 
-def register_environment(plan: Plan, known: Known, charts: Path, cluster: Cluster) -> None:
-    """Registers everything of a plan through one provider."""
+async def register_environment(
+    plan: Plan, known: Known, charts: Path, cluster: Cluster
+) -> dict[str, dict[str, list[str]]]:
+    """Registers everything of a plan through one provider; returns where one comes in."""
     opts = pulumi.ResourceOptions(provider=cluster.provider)
+    await on_its_way()
     nodes = cluster.before_mesh
     mesh = Mesh("mesh", plan=plan.mesh, charts=charts, after=nodes, opts=opts) if plan.mesh else None
+    await on_its_way()
     namespace = register(plan.namespace, opts)
     # Named on every object and not only on their parents: the order of removal follows from it.
     wide = mesh.ready if mesh else ()
     bare = Ground(namespace, (namespace,), {**known, **cluster.known})
     access = Access("access", plan=plan, ground=bare.after(wide), opts=opts)
+    await on_its_way()
     ground = bare.after((*wide, *access.ready, *cluster.before_pods))
     outside = ground.after(mesh.gateway if mesh else ())
     # A keeper's pods have no sidecar: they need nodes and the vault, and the mesh may come meanwhile.
@@ -30,15 +35,18 @@ def register_environment(plan: Plan, known: Known, charts: Path, cluster: Cluste
     if plan.keeper:
         kept = Keeper("secrets", plan=plan.keeper, ground=keeping, opts=opts)
         ground = ground.after(kept.ready)
-    ready = workloads(plan, ground, opts)
-    routes = {
-        way.service: Routing(way.service, plan=way, ground=ground, pods=ready[way.service], opts=opts)
-        for way in plan.routes
-    }
+        await on_its_way()
+    ready = await workloads(plan, ground, opts)
+    routes: dict[str, Routing] = {}
+    for way in plan.routes:
+        pods = ready[way.service]
+        routes[way.service] = Routing(way.service, plan=way, ground=ground, pods=pods, opts=opts)
+        await on_its_way()
     beside = keeping.after(mesh.namespaces if mesh else ())
     for entry in plan.entries:
         pods = [routes[entry.service].destination, *ready[entry.service]]
         Entry(entry.service, plan=entry, ground=outside, keeping=beside, pods=pods, opts=opts)
+    return plan.entry_points()
 
 
 class Access(pulumi.ComponentResource):

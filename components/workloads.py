@@ -7,7 +7,7 @@ import pulumi
 from components.model.database import DatabasePlan
 from components.model.naming import DATABASE_INIT
 from components.model.plan import Plan, WorkloadPlan
-from components.registering import Ground, child, register, register_secret
+from components.registering import Ground, child, on_its_way, register, register_secret
 
 
 class Workload(pulumi.ComponentResource):
@@ -66,7 +66,7 @@ class Database(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def workloads(
+async def workloads(
     plan: Plan, ground: Ground, opts: pulumi.ResourceOptions
 ) -> Mapping[str, Sequence[pulumi.Resource]]:
     """All services, each after those it cannot start without; what to wait for, by name."""
@@ -79,4 +79,5 @@ def workloads(
         needed = ground.after(resource for name in load.after for resource in ready[name])
         name = load.service.name
         ready[name] = Workload(name, plan=load, ground=needed, retain=plan.retain, opts=opts).ready
+        await on_its_way()
     return ready

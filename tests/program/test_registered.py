@@ -257,7 +257,11 @@ def test_without_a_mesh_nothing_of_one_is_registered(run: Run) -> None:
 
 def test_outputs_tell_what_a_person_asks_for(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     told: Node = {}
-    monkeypatch.setattr(pulumi, "export", told.__setitem__)
+
+    def export(name: str, value: pulumi.Input[object]) -> None:
+        pulumi.Output.from_input(value).apply(lambda known: told.__setitem__(name, known))
+
+    monkeypatch.setattr(pulumi, "export", export)
     run(raw())
     assert told == {
         "namespace": "pitstop",
