@@ -4,12 +4,16 @@ import subprocess
 from pathlib import Path
 
 from localcluster.node import files
-from localcluster.node.layout import POLICY_USER
+from localcluster.node.layout import METRICS_USER, POLICY_USER
 from ops.errors import UserError
 from ops.paths import atomic_dir
 
-# kubeadm has no phase for these: it runs kube-proxy as a pod, under the name that RBAC already knows.
-USERS = {"kube-proxy.conf": "system:kube-proxy", "network-policy.conf": POLICY_USER}
+# kubeadm has no phase for these: it runs them as pods, kube-proxy under the name that RBAC already knows.
+USERS = {
+    "kube-proxy.conf": "system:kube-proxy",
+    "metrics-server.conf": METRICS_USER,
+    "network-policy.conf": POLICY_USER,
+}
 
 
 def ensure(kubeadm: Path, target: Path) -> None:

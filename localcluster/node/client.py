@@ -46,6 +46,17 @@ class Client:
             timeout, alive, lambda: serves(self._get("deployment", "coredns", "--namespace=kube-system"))
         )
 
+    def wait_metrics(self, timeout: float, alive: Callable[[], bool]) -> bool:
+        """Whether the metrics API answers: while it does not, no namespace can be removed."""
+        return _wait(
+            timeout,
+            alive,
+            lambda: (
+                _condition(self._get("apiservice", "v1beta1.metrics.k8s.io"), "Available").get("status")
+                == "True"
+            ),
+        )
+
     def wait_pods(self, timeout: float, since: float, alive: Callable[[], bool]) -> bool:
         """Whether every pod that was there before `since` is ready again, within `timeout` seconds."""
         return _wait(timeout, alive, lambda: are_back(self._get("pods", "--all-namespaces"), since))

@@ -190,6 +190,9 @@ class EmbeddedNode:
                 raise UserError(f"the node's add-ons could not be applied: {reason[-300:]}")
             if not client.wait_ready(START_SECONDS, since, self._alive):
                 raise UserError(self._complaint())
+            if not client.wait_metrics(PODS_SECONDS, self._alive):
+                log = self.logs / "metrics-server" / "current"
+                raise UserError(f"the node's metrics were not there after {PODS_SECONDS:.0f} s; log: {log}")
             # A node that was given no images has none for its DNS either.
             if self._state.imported.exists() and not client.wait_dns(PODS_SECONDS, self._alive):
                 log = self.logs / "kubelet" / "current"

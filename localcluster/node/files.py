@@ -17,6 +17,8 @@ from localcluster.node.layout import (
     DNS_IP,
     KUBERNETES_DIR,
     KUBERNETES_VERSION,
+    METRICS_PORT,
+    METRICS_USER,
     NODE_IP,
     NODE_NAME,
     PAUSE_IMAGE,
@@ -156,11 +158,14 @@ def cni() -> str:
 
 
 def addons() -> str:
-    """What a cluster needs before anything else is put on it: rights, DNS and the class of its volumes."""
+    """What a cluster needs before anything else is put on it: rights, DNS, a class of volumes, metrics."""
     values = {
         "COREDNS_IMAGE": COREDNS_IMAGE,
         "DNS_DOMAIN": DNS_DOMAIN,
         "DNS_IP": DNS_IP,
+        "METRICS_PORT": str(METRICS_PORT),
+        "METRICS_USER": METRICS_USER,
+        "NODE_IP": NODE_IP,
         "NODE_NAME": NODE_NAME,
         "POLICY_USER": POLICY_USER,
         "STORAGE_CLASS": STORAGE_CLASS,

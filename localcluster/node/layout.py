@@ -42,6 +42,9 @@ VOLUMES_DIR = PurePosixPath("/var/lib/volumes")
 
 # Who the process that enforces NetworkPolicy is to the API server.
 POLICY_USER = "pitstop:network-policy"
+# Who measures pods for the metrics API, and where it answers for the API server.
+METRICS_USER = "pitstop:metrics"
+METRICS_PORT = 10260
 
 # Programs the node needs, by the names the toolbox knows them by.
 TOOLS = (
@@ -52,5 +55,6 @@ TOOLS = (
     "kube-scheduler",
     "kubectl",
     "kubelet",
+    "metrics-server",
     "network-policy",
 )

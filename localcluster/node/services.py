@@ -12,6 +12,7 @@ from localcluster.node.layout import (
     INGRESS_NODE_PORT,
     INGRESS_TLS_NODE_PORT,
     KUBERNETES_DIR,
+    METRICS_PORT,
     NODE_IP,
     NODE_NAME,
     NODE_PORTS,
@@ -29,12 +30,14 @@ LOG_BYTES = 2_000_000
 LOG_FILES = 3
 # The exit status of an optional process that cannot run on this kernel: it is not started again.
 GIVES_UP = 100
+METRICS_KUBECONFIG = KUBERNETES_DIR / "metrics-server.conf"
 
 
 class Service(BaseModel):
     """One supervised process.
 
-    `waits_for` is a socket its first start waits for, so that a normal boot has no failed starts in it.
+    `waits_for` is a socket its start waits for, and `waits_until` a command that has to succeed, so that a
+    normal boot has no failed starts in it.
     `listens_on` is an inherited listening socket; it is handed on the way systemd hands sockets to services.
     `optional` is a process the node works without, where the kernel cannot do what it needs.
     """
@@ -44,6 +47,7 @@ class Service(BaseModel):
     name: str
     command: tuple[str, ...]
     waits_for: PurePosixPath | None = None
+    waits_until: tuple[str, ...] = ()
     listens_on: int | None = None
     optional: bool = False
 
@@ -79,6 +83,7 @@ def services() -> tuple[Service, ...]:
             waits_for=PurePosixPath(CONTAINERD_SOCKET.removeprefix("unix://")),
         ),
         Service(name="kube-proxy", command=("kube-proxy", f"--config={KUBERNETES_DIR}/kube-proxy.yaml")),
+        Service(name="metrics-server", command=_metrics_server(), waits_until=_has_metrics_rights()),
         Service(name="network-policy", command=_network_policy(), optional=True),
         Service(name="forward-api", command=_forward(API_PORT), listens_on=API_SOCKET),
         Service(name="forward-http", command=_forward(INGRESS_NODE_PORT), listens_on=HTTP_SOCKET),
@@ -95,6 +100,8 @@ def run_script(service: Service) -> str:
     lines = ["#!/bin/sh", "exec 2>&1", _hand_over(service.listens_on)]
     if service.waits_for is not None:
         lines.append(f"until [ -S {service.waits_for} ]; do sleep 0.1; done")
+    if service.waits_until:
+        lines.append(f"until {shlex.join(service.waits_until)} >/dev/null 2>&1; do sleep 0.5; done")
     if service.listens_on is not None:
         lines.append("export LISTEN_FDS=1 LISTEN_PID=$$")
     lines.append(f"exec setpriv --pdeathsig=KILL {shlex.join(service.command)}")
@@ -185,6 +192,7 @@ def _apiserver() -> tuple[str, ...]:
         "--requestheader-extra-headers-prefix=X-Remote-Extra-",
         "--requestheader-group-headers=X-Remote-Group",
         "--requestheader-username-headers=X-Remote-User",
+        "--enable-aggregator-routing=true",  # the metrics API is reached without kube-proxy
         "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
         f"--service-account-key-file={PKI_DIR}/sa.pub",
         f"--service-account-signing-key-file={PKI_DIR}/sa.key",
@@ -237,6 +245,29 @@ def _kubelet() -> tuple[str, ...]:
         f"--hostname-override={NODE_NAME}",
         f"--node-ip={NODE_IP}",
     )
+
+
+def _metrics_server() -> tuple[str, ...]:
+    """Nodes without a machine have nothing to measure, so only this one is asked."""
+    return (
+        "metrics-server",
+        f"--kubeconfig={METRICS_KUBECONFIG}",
+        f"--authentication-kubeconfig={METRICS_KUBECONFIG}",
+        f"--authorization-kubeconfig={METRICS_KUBECONFIG}",
+        f"--bind-address={NODE_IP}",
+        f"--secure-port={METRICS_PORT}",
+        "--cert-dir=/run/metrics-server",
+        f"--node-selector=kubernetes.io/hostname={NODE_NAME}",
+        "--kubelet-preferred-address-types=InternalIP",
+        "--kubelet-insecure-tls",  # the kubelet signs its own certificate, for the API server too
+        "--metric-resolution=15s",
+    )
+
+
+def _has_metrics_rights() -> tuple[str, ...]:
+    """What it reads first, and what it ends without: its rights come with the add-ons."""
+    first = "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication"
+    return ("kubectl", f"--kubeconfig={METRICS_KUBECONFIG}", "get", f"--raw={first}")
 
 
 def _network_policy() -> tuple[str, ...]:

@@ -279,6 +279,16 @@ def _around_kubernetes(pins: Pins) -> tuple[Tool, ...]:
             output="coredns",
             download=Download(url=coredns_file, checksums=f"{coredns_file}.sha256", member="coredns"),
         ),
+        # Published as an image alone: always built.
+        Tool(
+            name="metrics-server",
+            group="node",
+            version=pins.module("node", "sigs.k8s.io/metrics-server"),
+            unit="metrics-server",
+            build="kubernetes",
+            package="sigs.k8s.io/metrics-server/cmd/metrics-server",
+            output="metrics-server",
+        ),
     )
 
 

@@ -1,6 +1,7 @@
 """The environment of this checkout, brought up once for all tests here and left as it was found."""
 
 import json
+import secrets
 import shlex
 import subprocess
 from collections.abc import Iterator
@@ -8,13 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from lightkube.types import CascadeType
 
+from localcluster import images
 from localcluster.node.select import decide, look
 from localcluster.tools import toolbox
 from ops import clusters
 from ops.environment import Environment
 from ops.errors import UserError
-from ops.kube import Kube
+from ops.kube import Kube, PodRef, wait_for
+from ops.measure import load_job
 from ops.paths import CHECKOUT
 from ops.progress import Progress
 from tests.cluster.lab import Lab, running_lab
@@ -94,3 +98,23 @@ def lab(running: Running) -> Iterator[Lab]:
     kubectl = toolbox.ensure(("kubectl",), Progress()).path("kubectl")
     with running.kube() as kube, running_lab(kube, kubectl, running.cluster.kubeconfig) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def caller(running: Running) -> Iterator[tuple[Kube, PodRef]]:
+    """A pod that calls with the webapp's identity, and the way to it."""
+    namespace, name = running.environment.settings.namespace, f"caller-{secrets.token_hex(3)}"
+    with running.kube() as kube:
+        job = load_job(name, namespace, images.fortio(), "webapp")
+        kube.client.create(job)
+        try:
+            yield (
+                kube,
+                wait_for(
+                    "the caller", 90, lambda: next(iter(kube.ready_pods(namespace, {"job-name": name})), None)
+                ),
+            )
+        finally:
+            kube.client.delete(
+                type(job), name, namespace=namespace, cascade=CascadeType.BACKGROUND, grace_period=0
+            )

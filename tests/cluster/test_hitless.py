@@ -1,46 +1,23 @@
 """Versions come, share, and go while requests run, and no caller sees an error."""
 
 import json
-import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlencode
 
-import pytest
 import yaml
-from lightkube.types import CascadeType
 
 from components.model import naming
-from localcluster import images
-from ops.kube import Kube, PodRef, wait_for
-from ops.measure import LOAD_PORT, load_job
+from ops.kube import Kube, PodRef
+from ops.measure import LOAD_PORT
 from ops.paths import CHECKOUT
 from tests.cluster.conftest import Running
 
 API = "customermanagementapi"
 SECONDS = 90  # of load at most; an update takes a fraction of it
 RATE = 40
-
-
-@pytest.fixture(scope="module")
-def caller(running: Running) -> Iterator[tuple[Kube, PodRef]]:
-    namespace, name = running.environment.settings.namespace, f"hitless-{secrets.token_hex(3)}"
-    with running.kube() as kube:
-        job = load_job(name, namespace, images.fortio(), "webapp")
-        kube.client.create(job)
-        try:
-            yield (
-                kube,
-                wait_for(
-                    "the caller", 90, lambda: next(iter(kube.ready_pods(namespace, {"job-name": name})), None)
-                ),
-            )
-        finally:
-            kube.client.delete(
-                type(job), name, namespace=namespace, cascade=CascadeType.BACKGROUND, grace_period=0
-            )
 
 
 def stack_file(folder: Path, name: str, versions: tuple[str, ...], weights: dict[str, int]) -> Path:

@@ -93,20 +93,38 @@ def test_addons_are_filled_in_and_allowed_under_restricted_pod_security() -> Non
     assert container["image"] == layout.COREDNS_IMAGE
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
-    (service,) = (one for one in objects if one["kind"] == "Service")
+    (service,) = (
+        one for one in objects if one["kind"] == "Service" and one["metadata"]["name"] == "kube-dns"
+    )
     assert service["spec"]["clusterIP"] == layout.DNS_IP
     assert service["spec"]["selector"].items() <= deployment["spec"]["template"]["metadata"]["labels"].items()
+
+
+def test_the_metrics_api_leads_to_the_process_that_answers_it() -> None:
+    found = {(one["kind"], one["metadata"]["name"]): one for one in yaml.safe_load_all(files.addons())}
+    service = found["APIService", "v1beta1.metrics.k8s.io"]["spec"]["service"]
+    (port,) = found["Service", service["name"]]["spec"]["ports"]
+    reached = found["EndpointSlice", service["name"]]
+    assert "selector" not in found["Service", service["name"]]["spec"]
+    assert reached["metadata"]["labels"]["kubernetes.io/service-name"] == service["name"]
+    assert port["targetPort"] == reached["ports"][0]["port"] == layout.METRICS_PORT
+    assert port["name"] == reached["ports"][0]["name"]
+    (command,) = (one.command for one in services() if one.name == "metrics-server")
+    assert {f"--bind-address={layout.NODE_IP}", f"--secure-port={layout.METRICS_PORT}"} <= set(command)
+    assert reached["endpoints"][0]["addresses"] == [layout.NODE_IP]
 
 
 def test_each_process_has_a_certificate_identity_of_its_own() -> None:
     identities = {
         service.name: [
-            word for word in service.command if word.startswith(("--kubeconfig=", "--tls-cert", "--cert-"))
+            word
+            for word in service.command
+            if word.startswith(("--kubeconfig=", "--tls-cert-file", "--cert-file"))
         ]
         for service in services()
     }
     named = [word for words in identities.values() for word in words]
-    assert len(named) == len(set(named)) == 6
+    assert len(named) == len(set(named)) == 7
 
 
 @pytest.mark.parametrize("service", services(), ids=lambda service: service.name)
@@ -123,6 +141,16 @@ def test_scripts_are_sound_and_keep_no_socket_they_do_not_serve(service: Service
     assert closing[service.listens_on] in run.splitlines()
     assert ("LISTEN_FDS=1" in run) == (service.listens_on is not None)
     assert run.splitlines()[-1].startswith("exec setpriv --pdeathsig=KILL ")
+
+
+def test_a_process_waits_for_what_it_ends_without(tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    waiting = Service(name="one", command=("true",), waits_until=("test", "-e", str(there)))
+    script = "\n".join(run_script(waiting).splitlines()[3:-1])  # without the sockets and the program itself
+    cut_off = subprocess.run(["timeout", "1", "sh", "-c", script], check=False)
+    there.touch()
+    ended = subprocess.run(["timeout", "5", "sh", "-c", script], check=False)
+    assert (cut_off.returncode, ended.returncode) == (124, 0)
 
 
 def test_the_supervisor_ends_quietly_and_logs_everything() -> None:

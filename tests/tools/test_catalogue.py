@@ -51,7 +51,8 @@ def test_each_tool_has_its_build_in_a_module_of_ours(tool: object) -> None:
 
 
 def test_what_nobody_publishes_is_always_built() -> None:
-    for name in ("pilot-agent", "pilot-discovery", "install-cni", "istio-cni", "network-policy"):
+    istio = ("pilot-agent", "pilot-discovery", "install-cni", "istio-cni")
+    for name in (*istio, "metrics-server", "network-policy"):
         tool = TOOLS.tool(name)
         assert (tool.download, tool.probe, tool.plugin) == (None, None, None)
 
