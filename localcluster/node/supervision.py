@@ -19,6 +19,7 @@ VERSIONED = (
     "runc",
     "kubelet",
     "kube-proxy",
+    "metrics-server",
     "network-policy",
 )
 

@@ -285,7 +285,7 @@ def _around_kubernetes(pins: Pins) -> tuple[Tool, ...]:
             group="node",
             version=pins.module("node", "sigs.k8s.io/metrics-server"),
             unit="metrics-server",
-            build="kubernetes",
+            build="metrics-server",
             package="sigs.k8s.io/metrics-server/cmd/metrics-server",
             output="metrics-server",
         ),
@@ -492,10 +492,17 @@ def _istio_flags(pins: Pins) -> tuple[str, ...]:
 
 def _builds(pins: Pins) -> tuple[Build, ...]:
     node, istio = "localcluster/tools/node", _istio_flags(pins)
+    metrics = pins.module("node", "sigs.k8s.io/metrics-server")
     return (
         _engine_build(pins),
         Build(name="language", directory="localcluster/tools/language", flags=(*PLAIN, _linker())),
         Build(name="kubernetes", directory=node, target="linux", flags=_kubernetes_flags(pins)),
+        Build(
+            name="metrics-server",
+            directory=node,
+            target="linux",
+            flags=(*PLAIN, _linker(f"k8s.io/client-go/pkg/version.gitVersion=v{metrics}")),
+        ),
         Build(name="istio", directory=node, target="linux", flags=istio),
         Build(
             name="standin",
