@@ -36,8 +36,8 @@ METRICS_KUBECONFIG = KUBERNETES_DIR / "metrics-server.conf"
 class Service(BaseModel):
     """One supervised process.
 
-    `waits_for` is a socket its start waits for, and `waits_until` a command that has to succeed, so that a
-    normal boot has no failed starts in it.
+    `waits_until` is a command that has to succeed before it starts, so that a normal boot has no failed
+    starts in it.
     `listens_on` is an inherited listening socket; it is handed on the way systemd hands sockets to services.
     `optional` is a process the node works without, where the kernel cannot do what it needs.
     """
@@ -46,7 +46,6 @@ class Service(BaseModel):
 
     name: str
     command: tuple[str, ...]
-    waits_for: PurePosixPath | None = None
     waits_until: tuple[str, ...] = ()
     listens_on: int | None = None
     optional: bool = False
@@ -80,7 +79,7 @@ def services() -> tuple[Service, ...]:
         Service(
             name="kubelet",
             command=_kubelet(),
-            waits_for=PurePosixPath(CONTAINERD_SOCKET.removeprefix("unix://")),
+            waits_until=("test", "-S", CONTAINERD_SOCKET.removeprefix("unix://")),
         ),
         Service(name="kube-proxy", command=("kube-proxy", f"--config={KUBERNETES_DIR}/kube-proxy.yaml")),
         Service(name="metrics-server", command=_metrics_server(), waits_until=_has_metrics_rights()),
@@ -98,10 +97,8 @@ def run_script(service: Service) -> str:
     second process beside the first: hence the parent-death signal.
     """
     lines = ["#!/bin/sh", "exec 2>&1", _hand_over(service.listens_on)]
-    if service.waits_for is not None:
-        lines.append(f"until [ -S {service.waits_for} ]; do sleep 0.1; done")
     if service.waits_until:
-        lines.append(f"until {shlex.join(service.waits_until)} >/dev/null 2>&1; do sleep 0.5; done")
+        lines.append(f"until {shlex.join(service.waits_until)} >/dev/null 2>&1; do sleep 0.2; done")
     if service.listens_on is not None:
         lines.append("export LISTEN_FDS=1 LISTEN_PID=$$")
     lines.append(f"exec setpriv --pdeathsig=KILL {shlex.join(service.command)}")

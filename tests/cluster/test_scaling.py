@@ -68,5 +68,4 @@ def test_more_pods_come_with_work_and_an_update_leaves_them(
         running.pulumi("up", "--yes", "--expect-no-changes", "--config-file", str(config))
         assert pods(kube, namespace) == 2
     finally:
-        kube.pod_get(pod, LOAD_PORT, "fortio/rest/stop?runid=0")
         running.pulumi("up", "--yes")

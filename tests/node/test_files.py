@@ -117,14 +117,12 @@ def test_the_metrics_api_leads_to_the_process_that_answers_it() -> None:
 def test_each_process_has_a_certificate_identity_of_its_own() -> None:
     identities = {
         service.name: [
-            word
-            for word in service.command
-            if word.startswith(("--kubeconfig=", "--tls-cert-file", "--cert-file"))
+            word for word in service.command if word.startswith(("--kubeconfig=", "--tls-cert", "--cert-"))
         ]
         for service in services()
     }
     named = [word for words in identities.values() for word in words]
-    assert len(named) == len(set(named)) == 7
+    assert len(named) == len(set(named)) == 8
 
 
 @pytest.mark.parametrize("service", services(), ids=lambda service: service.name)
