@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ops.errors import UserError, plainly
+from ops.paths import leave_shell
 from ops.review.commands import app as review
 
 app = typer.Typer(
@@ -17,7 +18,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Env = Annotated[str, typer.Option("--env", "-e", help="The stack: its settings are Pulumi.<env>.yaml.")]
+Env = Annotated[
+    str,
+    typer.Option("--env", "-e", help="The stack: its settings are Pulumi.<env>.yaml.", callback=leave_shell),
+]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before touching a cluster that is not ours.")]
 
 

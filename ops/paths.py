@@ -29,6 +29,18 @@ def checkout_dir() -> Path:
     return cache_root() / "checkouts" / checkout_id()
 
 
+def leave_shell(environment: str) -> str:
+    """Forget what `make env` put into the shell this was called from; the environment asked for, as it was.
+
+    A command makes its own of it, and another environment's state, secrets and cluster are not to be met.
+    What belongs to this checkout has its id in it; what a person has set stays.
+    """
+    for name, value in list(os.environ.items()):
+        if name.startswith(("KUBECONFIG", "PITSTOP_", "PULUMI_")) and checkout_id() in value:
+            del os.environ[name]
+    return environment
+
+
 def input_key(*parts: bytes | str | Path) -> str:
     """Twelve hex digits over the given strings and file contents: the same inputs, the same key."""
     digest = hashlib.sha256()

@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from ops.paths import leave_shell
+
 app = typer.Typer(
     help="What a change would do: in words, as a comment, and whether it may be carried out. "
     "Exit status 0 is yes, 2 is no or wrong input.",
@@ -27,7 +29,9 @@ Folder = Annotated[
         f"pull.md, the pull request's text, with lines such as: {ALLOWANCE}",
     ),
 ]
-StackName = Annotated[str, typer.Option("--stack", "-s", help="Whose stack file has the limits.")]
+StackName = Annotated[
+    str, typer.Option("--stack", "-s", help="Whose stack file has the limits.", callback=leave_shell)
+]
 Base = Annotated[
     str, typer.Option("--base", help="A revision whose limits hold too, e.g. origin/main: the lower wins.")
 ]

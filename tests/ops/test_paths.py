@@ -1,12 +1,13 @@
 """Files that others must not read, and that are never half there."""
 
+import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from ops.paths import write_private
+from ops.paths import checkout_dir, checkout_id, leave_shell, write_private
 
 
 def test_its_owner_alone_reads_it_and_nothing_else_is_left(tmp_path: Path) -> None:
@@ -47,3 +48,27 @@ def test_of_several_threads_none_is_in_the_way_of_another(tmp_path: Path) -> Non
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda path: write_private(path, path.name), paths))
     assert [path.read_text() for path in paths] == [path.name for path in paths]
+
+
+def test_what_make_env_said_for_another_environment_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = {
+        "KUBECONFIG": f"{checkout_dir()}/node/kubeconfig",
+        "PITSTOP_KUBECONFIG": f"{checkout_dir()}/node/kubeconfig",
+        "PITSTOP_OWNER": f"pitstop.local.{checkout_id()}",
+        "PITSTOP_REHEARSAL": f"{checkout_dir()}.rehearsal/prod",
+        "PULUMI_BACKEND_URL": f"file://{checkout_dir()}/pulumi/backend",
+    }
+    others = {"PULUMI_HOME": "/home/one/.pulumi", "PITSTOP_CACHE": "/cache", "FOLDER": f"{checkout_dir()}"}
+    for name, value in (ours | others).items():
+        monkeypatch.setenv(name, value)
+    assert leave_shell("prod") == "prod"
+    assert not ours.keys() & os.environ.keys()
+    assert {name: os.environ[name] for name in others} == others
+
+
+def test_a_cluster_and_a_backend_of_a_persons_own_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = {"PITSTOP_KUBECONFIG": "/home/one/.kube/config#dev", "PULUMI_BACKEND_URL": "azblob://states"}
+    for name, value in own.items():
+        monkeypatch.setenv(name, value)
+    leave_shell("dev")
+    assert {name: os.environ[name] for name in own} == own
