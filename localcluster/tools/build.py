@@ -15,10 +15,6 @@ from ops.errors import UserError
 from ops.paths import input_key
 from ops.progress import Progress
 
-GB = 10**9
-# What every tool together takes from nothing: module cache, compile cache, the linker's scratch, binaries.
-SPACE_FROM_NOTHING = 16 * GB
-SPACE_TO_LINK = 3 * GB
 NOTE_SECONDS = 60.0
 
 
@@ -81,7 +77,6 @@ class Builder:
             self._tally.done += len(tools) - len(missing)
             if not missing:
                 return
-            require_space(self._store.cache)
             title = f"build {_some(missing)}"
             with self._progress.step(title, number, total), self._store.workshop(build.name) as work:
                 self._compile(build, missing, work)
@@ -203,16 +198,3 @@ def own_sources(package: Path) -> tuple[Path, ...]:
     return tuple(
         sorted(path for path in package.rglob("*") if path.is_file() and not path.name.endswith("_test.go"))
     )
-
-
-def require_space(cache: Path) -> None:
-    """Refuse to start what cannot end: the disk has to hold what is still missing."""
-    compiled = sum(entry.stat().st_size for entry in (cache / "go" / "build").glob("*/*-d"))
-    needed = max(SPACE_TO_LINK, SPACE_FROM_NOTHING - 2 * compiled)
-    free = shutil.disk_usage(cache).free
-    if free < needed:
-        raise UserError(
-            f"disk: {free / GB:.1f} GB free in {cache}, and building the tools takes about "
-            f"{needed / GB:.0f} GB; free some, or name a folder on a larger disk, "
-            "e.g. PITSTOP_CACHE=/data/pitstop"
-        )

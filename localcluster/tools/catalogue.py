@@ -44,6 +44,7 @@ class Build(Frozen):
     name: str
     directory: str  # of the go.mod, from the checkout
     flags: tuple[str, ...]
+    space: float  # GB on disk, alone and from nothing: modules, compiled packages, programs
     target: Target = "host"
     provider: Provider | None = None
 
@@ -452,6 +453,7 @@ def _engine_build(pins: Pins) -> Build:
                 f"github.com/pulumi/pulumi-kubernetes/provider/v4/pkg/version.Version={provider}",
             ),
         ),
+        space=7.5,
         provider=Provider(
             module="github.com/pulumi/pulumi-kubernetes/provider/v4",
             directory="cmd/pulumi-resource-kubernetes",
@@ -495,29 +497,32 @@ def _builds(pins: Pins) -> tuple[Build, ...]:
     metrics = pins.module("node", "sigs.k8s.io/metrics-server")
     return (
         _engine_build(pins),
-        Build(name="language", directory="localcluster/tools/language", flags=(*PLAIN, _linker())),
-        Build(name="kubernetes", directory=node, target="linux", flags=_kubernetes_flags(pins)),
+        Build(name="language", directory="localcluster/tools/language", flags=(*PLAIN, _linker()), space=0.6),
+        Build(name="kubernetes", directory=node, target="linux", flags=_kubernetes_flags(pins), space=5.0),
         Build(
             name="metrics-server",
             directory=node,
             target="linux",
             flags=(*PLAIN, _linker(f"k8s.io/client-go/pkg/version.gitVersion=v{metrics}")),
+            space=1.9,
         ),
-        Build(name="istio", directory=node, target="linux", flags=istio),
+        Build(name="istio", directory=node, target="linux", flags=istio, space=3.2),
         Build(
             name="standin",
             directory="localcluster/standin",
             target="linux",
             flags=(*PLAIN, _linker()),
+            space=0.2,
         ),
-        Build(name="fortio", directory=node, target="linux", flags=(*PLAIN, _linker())),
-        Build(name="istioctl", directory=node, flags=istio),
-        Build(name="actionlint", directory="localcluster/tools/lint", flags=(*PLAIN, _linker())),
+        Build(name="fortio", directory=node, target="linux", flags=(*PLAIN, _linker()), space=0.4),
+        Build(name="istioctl", directory=node, flags=istio, space=2.8),
+        Build(name="actionlint", directory="localcluster/tools/lint", flags=(*PLAIN, _linker()), space=0.2),
         Build(
             name="kwok",
             directory="localcluster/tools/kwok",
             target="linux",
             flags=(*PLAIN, _linker()),
+            space=1.2,
         ),
     )
 

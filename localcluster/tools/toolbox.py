@@ -9,7 +9,7 @@ programs are published neither for PATH nor for download and are always built.
 
 import os
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,7 @@ from localcluster.tools.catalogue import Build, Catalogue, Tool, catalogue
 from localcluster.tools.download import Downloader, Platform, Unavailable, answers, this_platform
 from localcluster.tools.golang import Go, find_go
 from localcluster.tools.pins import read_pins
+from localcluster.tools.space import free_bytes, require_space
 from localcluster.tools.store import Store, installed
 from ops.errors import UserError
 from ops.paths import CHECKOUT, cache_root
@@ -92,6 +93,7 @@ class Surroundings(BaseModel):
     home: Path
     machine: Platform
     catalogue: Catalogue
+    free: Callable[[Path], int] = free_bytes  # of the disk a folder is on
 
     @property
     def only(self) -> Source | None:
@@ -250,6 +252,8 @@ class _Run:
                 remaining.extend(self._unbuilt(unit))
         batches = self._batches(remaining)
         if remaining:
+            cache = self._around.cache
+            require_space(cache, self._around.free(cache), [build for build, _ in batches])
             self._builder.expect(len(remaining))
         with ExitStack() as beside:
             if len(batches) > 1:

@@ -14,6 +14,7 @@ from rich.console import Console
 from localcluster.tools.catalogue import Catalogue, Download, catalogue
 from localcluster.tools.download import Platform
 from localcluster.tools.pins import read_pins
+from localcluster.tools.space import GB
 from localcluster.tools.toolbox import Surroundings
 from ops.paths import CHECKOUT
 from ops.progress import Progress
@@ -71,7 +72,7 @@ def says(path: Path, line: str) -> Path:
 
 
 class Machine:
-    """A pretended machine: its PATH, its home, its Go."""
+    """A pretended machine: its PATH, its home, its Go, its disk."""
 
     def __init__(self, root: Path) -> None:
         self.bin = root / "bin"
@@ -79,6 +80,7 @@ class Machine:
         self.cache = root / "cache"
         self.checkout = CHECKOUT
         self.catalogue: Catalogue = catalogue(read_pins(CHECKOUT))
+        self.free = 100 * GB
         self.environ = {"PATH": f"{self.bin}:{root / 'system'}", "HOME": str(self.home)}
         self.output = io.StringIO()
         self.progress = Progress(Console(file=self.output, width=200, highlight=False))
@@ -100,6 +102,7 @@ class Machine:
             home=self.home,
             machine=LINUX,
             catalogue=self.catalogue,
+            free=lambda _: self.free,
         )
 
     @property

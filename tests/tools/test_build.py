@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from localcluster.tools import build, toolbox
+from localcluster.tools import toolbox
 from localcluster.tools.build import Builder, embed, own_sources
 from localcluster.tools.catalogue import Provider
 from localcluster.tools.golang import find_go
+from localcluster.tools.space import EVERYTHING, GB, TO_LINK, needed, require_space
 from localcluster.tools.store import Store
 from ops.errors import UserError
 from ops.paths import CHECKOUT
@@ -132,25 +133,38 @@ def test_a_failed_build_installs_nothing(machine: Machine) -> None:
     toolbox.ensure(["etcd"], machine.progress, around=machine.around)
 
 
-def test_no_room_on_the_disk_is_one_line(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "SPACE_FROM_NOTHING", 10**18)
-    with pytest.raises(UserError, match=r"^disk: [\d.]+ GB free in .*PITSTOP_CACHE=/data/pitstop$"):
-        toolbox.ensure(["etcd"], machine.progress, around=machine.around)
+def test_no_room_on_the_disk_is_one_line(machine: Machine) -> None:
+    machine.free = 2 * GB
+    with pytest.raises(UserError) as refused:
+        toolbox.ensure(["etcd", "pilot-agent"], machine.progress, around=machine.around)
+    assert str(refused.value) == (
+        f"disk: 2.0 GB free in {machine.cache}, and building kubernetes, istio takes about 8.2 GB; "
+        "free some, or name a folder on a larger disk, e.g. PITSTOP_CACHE=/data/pitstop"
+    )
     assert '"build"' not in machine.go_calls
 
 
-def test_less_room_is_needed_once_packages_are_compiled(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_small_build_needs_little_room(machine: Machine) -> None:
+    machine.free = 2 * GB
+    toolbox.ensure(["standin"], machine.progress, around=machine.around)
+    assert '"build"' in machine.go_calls
+
+
+def test_builds_share_what_they_take(machine: Machine) -> None:
+    builds = machine.catalogue.builds
+    assert sum(build.space for build in builds) > needed(builds, 0) == EVERYTHING
+
+
+def test_less_room_is_needed_once_packages_are_compiled(machine: Machine) -> None:
+    builds = machine.catalogue.builds
+    assert needed(builds, 0) > needed(builds, 4.0) == EVERYTHING - 8.0 > needed(builds, 20.0) == TO_LINK
     compiled = machine.cache / "go" / "build" / "00"
     compiled.mkdir(parents=True)
-    (compiled / "0f-d").write_bytes(bytes(1000))
-    monkeypatch.setattr(build, "SPACE_FROM_NOTHING", 10**18)
-    monkeypatch.setattr(build, "SPACE_TO_LINK", 0)
     with pytest.raises(UserError, match="disk: "):
-        build.require_space(machine.cache)
-    monkeypatch.setattr(build, "SPACE_FROM_NOTHING", 2000)
-    build.require_space(machine.cache)
+        require_space(machine.cache, 15 * GB, builds)
+    with (compiled / "0f-d").open("wb") as packages:
+        packages.truncate(GB)  # takes no room itself
+    require_space(machine.cache, 15 * GB, builds)
 
 
 ENSURE = """
