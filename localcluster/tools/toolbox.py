@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Literal, Self, get_args
 
@@ -25,6 +26,7 @@ from localcluster.tools.golang import Go, find_go
 from localcluster.tools.pins import read_pins
 from localcluster.tools.space import free_bytes, require_space
 from localcluster.tools.store import Store, installed
+from ops.cache import DAYS, forget_unused, used
 from ops.errors import UserError
 from ops.paths import CHECKOUT, cache_root
 from ops.progress import Progress
@@ -205,6 +207,7 @@ class _Run:
             folder = self._folder(source, tool)
             if folder is None or not installed(folder, tool.name):
                 return None
+            used(folder)
             version = (tool.built_version if source == "build" else None) or tool.version
             located[tool.name] = Located(
                 name=tool.name, path=folder / tool.name, version=version, source=source
@@ -260,6 +263,15 @@ class _Run:
                 beside.enter_context(self._builder.fetching(batches[1:]))
             for number, (build, tools) in enumerate(batches, len(downloads) + 1):
                 self._builder.make(build, tools, number=number, total=len(downloads) + len(batches))
+        self._forget()
+
+    def _forget(self) -> None:
+        """Where something new has come, the programs nobody uses any more go; never those of a node."""
+        nodes = [self._around.cache.glob(f"checkouts/{where}/node/tools") for where in ("*", "*/*")]
+        lines = [line for listing in chain(*nodes) for line in listing.read_text().splitlines()]
+        running = {Path(line).parent.name for line in lines}
+        if gone := forget_unused(self._store.root, running):
+            self._progress.note(f"programs nobody used for {DAYS} days are gone from the cache: {len(gone)}")
 
     def _batches(self, tools: Sequence[Tool]) -> list[tuple[Build, list[Tool]]]:
         """The tools of each build, in the catalogue's order of builds."""

@@ -1,4 +1,5 @@
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,25 @@ def test_find_does_no_work(machine: Machine) -> None:
     assert toolbox.find(["node"], around=machine.around).names() == ()
     toolbox.ensure(["etcd"], machine.progress, around=machine.around)
     assert toolbox.find(["node"], around=machine.around).names() == ("etcd",)
+
+
+def test_a_new_tool_takes_those_nobody_uses_along(machine: Machine) -> None:
+    """Never what a node of any checkout was started with, what was used since, or what is being made."""
+    tools = machine.cache / "tools"
+    for name in ("etcd-old", "etcd-node", "etcd-rehearsal", ".work-istio"):
+        (tools / name).mkdir(parents=True)
+    used = toolbox.ensure(["standin"], machine.progress, around=machine.around).path("standin").parent
+    for entry in tools.iterdir():
+        os.utime(entry, (0, 0))
+    for home, tool in (("a", "etcd-node"), ("a.rehearsal/prod", "etcd-rehearsal")):
+        (machine.cache / "checkouts" / home / "node").mkdir(parents=True)
+        listing = machine.cache / "checkouts" / home / "node" / "tools"
+        listing.write_text(f"kubelet /usr/bin/kubelet\netcd {tools / tool}/etcd\n")
+    toolbox.ensure(["standin", "etcd"], machine.progress, around=machine.around)
+    left = {entry.name for entry in tools.iterdir() if entry.is_dir()}
+    assert left > {used.name, "etcd-node", "etcd-rehearsal", ".work-istio"}
+    assert "etcd-old" not in left
+    assert "nobody used for 30 days are gone from the cache: 1\n" in machine.output.getvalue()
 
 
 def test_find_without_go(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
