@@ -95,6 +95,7 @@ class Size:
     cpu: str
     memory: str
     limit: str
+    least: str = "1Mi"  # a limit below which the program does not start, or takes nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +105,10 @@ class Volume:
     path: str
     size: str
     holds: str  # in words, for whoever is about to remove it
+    least: str = "1Mi"  # with less the service takes nothing
 
 
+MEMORY = "<memory>"  # in MiB
 SMALL = Size("10m", "64Mi", "256Mi")
 DOTNET = Size("50m", "128Mi", "384Mi")
 
@@ -135,6 +138,7 @@ class Service:
     tries: int = 1  # of each of its own calls, the first included
     size: Size = DOTNET
     standin_size: Size = SMALL
+    memory_share: float = 0.0  # of its limit, what `MEMORY` in its settings and files stands for
     volume: Volume | None = None
     config: Mapping[str, str] = field(default_factory=_none)  # files, by path
     started: str = ""  # what a shell does in each new container before it counts as started
@@ -294,11 +298,12 @@ def _sqlserver() -> Service:
         "sqlserver",
         Kind.BACKING,
         ports=(Port("tds", 1433),),
-        env=MappingProxyType({"ACCEPT_EULA": "Y", "MSSQL_PID": "Developer", "MSSQL_MEMORY_LIMIT_MB": "2048"}),
+        env=MappingProxyType({"ACCEPT_EULA": "Y", "MSSQL_PID": "Developer", "MSSQL_MEMORY_LIMIT_MB": MEMORY}),
         secret_env=MappingProxyType({"MSSQL_SA_PASSWORD": Secret.SQL}),
         singleton=True,
         start_seconds=180,
-        size=Size("250m", "2Gi", "3Gi"),  # it refuses to start with less than 2 GB
+        size=Size("250m", "2Gi", "3Gi", "3Gi"),  # it refuses to start with less than 2 GB for itself
+        memory_share=2 / 3,
         volume=Volume("/var/opt/mssql", "8Gi", "every database"),
         image=versions.SQLSERVER_IMAGE,
         writes_anywhere="SQL Server keeps a system folder beside its data, in the root folder",
@@ -315,16 +320,17 @@ def _rabbitmq() -> Service:
         env=MappingProxyType({"RABBITMQ_DEFAULT_USER": BROKER_USER, "RABBITMQ_UPGRADE_LOG": "-"}),
         singleton=True,
         start_seconds=180,
-        size=Size("50m", "256Mi", "768Mi"),
-        standin_size=Size("50m", "192Mi", "768Mi"),  # the real one runs locally too
-        volume=Volume("/var/lib/rabbitmq", "1Gi", "events nobody has taken yet"),
+        size=Size("50m", "256Mi", "768Mi", "384Mi"),
+        standin_size=Size("50m", "192Mi", "768Mi", "384Mi"),  # the real one runs locally too
+        memory_share=0.5,
+        volume=Volume("/var/lib/rabbitmq", "1Gi", "events nobody has taken yet", "256Mi"),
         config=MappingProxyType(
             {
                 "/etc/rabbitmq/conf.d/20-pitstop.conf": (
                     f"default_user = {BROKER_USER}\n"
                     "loopback_users = none\n"
                     # Of the limit, not of the machine's memory; above it publishers are held back.
-                    "vm_memory_high_watermark.absolute = 400MiB\n"
+                    f"vm_memory_high_watermark.absolute = {MEMORY}MiB\n"
                     "disk_free_limit.absolute = 128MiB\n"
                 )
             }

@@ -156,7 +156,10 @@ def _job(settings: Settings, scripts: Mapping[str, str], secret: SecretTemplate)
         "metadata": {
             "labels": {**labels(DATABASE_INIT), naming.IDENTITY_LABEL: DATABASE_INIT},
             # A job's pods cannot be changed: with another password it is made anew, and sets it.
-            "annotations": pods.secret_versions(secret, settings),
+            "annotations": {
+                **(pods.NATIVE_SIDECAR if settings.meshed else {}),
+                **pods.secret_versions(secret, settings),
+            },
         },
         "spec": {
             "serviceAccountName": DATABASE_INIT,

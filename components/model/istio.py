@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from components.model import naming, routes
-from components.model.manifests import Document, Json, Manifest, namespace
+from components.model.manifests import Document, Json, Manifest, namespace, spread
 from components.model.settings import AddonMesh, HelmMesh, IngressGateway
 from components.model.versions import ISTIO_HUB, ISTIO_RELEASE_HUB, ISTIO_RELEASE_TAG, ISTIO_TAG
 
@@ -122,9 +122,9 @@ def addon_profile(mesh: AddonMesh) -> Document:
 
 def _control_planes(mesh: HelmMesh, images: str) -> Iterator[Release]:
     if not mesh.revisions:
-        yield Release("istiod", "istiod", ROOT_NAMESPACE, _istiod(mesh, images), ("istio-base",))
+        yield Release("istiod", "istiod", ROOT_NAMESPACE, _istiod(mesh, images, "default"), ("istio-base",))
     for revision in mesh.revisions:
-        values = _istiod(mesh, images) | {"revision": revision.name}
+        values = _istiod(mesh, images, revision.name) | {"revision": revision.name}
         if revision.tag:
             values["image"] = f"{_hub(images)['hub']}/pilot:{revision.tag}"
         yield Release(f"istiod-{revision.name}", "istiod", ROOT_NAMESPACE, values, ("istio-base",))
@@ -149,7 +149,7 @@ def _cni(mesh: HelmMesh, images: str) -> Document:
     return values | ({"resources": _requests("10m", "64Mi")} if mesh.size == "small" else {})
 
 
-def _istiod(mesh: HelmMesh, images: str) -> Document:
+def _istiod(mesh: HelmMesh, images: str, revision: str) -> Document:
     proxy: Document = {"seccompProfile": RUNTIME_DEFAULT}
     values: Document = {
         "cni": {"enabled": True},
@@ -161,8 +161,12 @@ def _istiod(mesh: HelmMesh, images: str) -> Document:
     if mesh.size == "small":
         proxy["resources"] = {**_requests("10m", "64Mi"), "limits": {"memory": "256Mi"}}
         values |= {"autoscaleEnabled": False, "resources": _requests("50m", "256Mi")}
-        # One replica and a budget that keeps one would make the node impossible to drain.
-        common["defaultPodDisruptionBudget"] = {"enabled": False}
+    else:
+        # The charts' own number is one, and then they make no budget: a drained node would take it away.
+        values |= {
+            "autoscaleMin": 2,
+            "topologySpreadConstraints": spread({"app": "istiod", "istio.io/rev": revision}),
+        }
     return values | {"global": common}
 
 
@@ -180,6 +184,10 @@ def _gateway(mesh: HelmMesh, annotations: Mapping[str, str]) -> Document:
     if mesh.size == "small":
         values["autoscaling"] = {"enabled": False}
         values["resources"] = {**_requests("10m", "64Mi"), "limits": {"memory": "256Mi"}}
+    else:
+        values["autoscaling"] = {"minReplicas": 2}
+        values["podDisruptionBudget"] = {"maxUnavailable": 1}
+        values["topologySpreadConstraints"] = spread(GATEWAY_SELECTOR)
     return values
 
 

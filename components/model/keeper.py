@@ -23,6 +23,7 @@ from components.model.manifests import (
     digest,
     labels,
     service_account,
+    spread,
 )
 from components.model.outputs import output
 from components.model.settings import Settings, VaultSecrets, VaultTls
@@ -245,7 +246,7 @@ def _pod(settings: Settings, name: str, templates: tuple[SecretTemplate, ...]) -
         "terminationGracePeriodSeconds": 10,
         "securityContext": pods.security(),
         "containers": [_container(settings, name, templates)],
-        "topologySpreadConstraints": pods.spread({"app": name}),
+        "topologySpreadConstraints": spread({"app": name}),
         "volumes": [
             {"name": "state", "emptyDir": {"sizeLimit": "1Mi"}},
             {

@@ -147,3 +147,16 @@ def config_map(key: str, namespace_name: str, texts: Mapping[str, str], service:
 def digest(*texts: str) -> str:
     """A short name for some content, the same for the same content."""
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:8]
+
+
+def spread(labels_of_pods: Mapping[str, str]) -> list[Json]:
+    """Pods with these labels in as many zones, and on as many nodes, as there are."""
+    return [
+        {
+            "maxSkew": 1,
+            "topologyKey": key,
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": {"matchLabels": dict(labels_of_pods)},
+        }
+        for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
+    ]

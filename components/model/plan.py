@@ -218,7 +218,7 @@ def _workload(service: Service, settings: Settings, prepared: DatabasePlan | Non
         account=manifests.service_account(service.name, here),
         secret=None if in_vault(settings) else pods.secret(service, settings),
         address=_address(service, settings) if service.ports else None,
-        files=pods.files(service, settings),
+        files=pods.files(service, versions[0], settings),
         claims=pods.claims(service, versions, settings),
         versions=tuple(one.version for one in versions),
         workloads=tuple(pods.workload(service, one, settings) for one in versions),

@@ -3,10 +3,20 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from components.model import joining, naming, secrets
-from components.model.catalogue import BROKER, BROKER_USER, MAIL, Kind, Secret, Service, Size
-from components.model.manifests import Document, Json, Manifest, SecretTemplate, config_map, digest, labels
+from components.model.catalogue import BROKER, BROKER_USER, MAIL, MEMORY, Kind, Secret, Service, Size
+from components.model.manifests import (
+    Document,
+    Json,
+    Manifest,
+    SecretTemplate,
+    config_map,
+    digest,
+    labels,
+    spread,
+)
 from components.model.settings import (
     Resources,
     ServiceSettings,
@@ -30,6 +40,11 @@ AWAIT_BROKER = (
     "until printf 'AMQP\\0\\0\\11\\1' | timeout 3 nc rabbitmq 5672 | head -c 1 | od -An -tx1 | grep -q 01; "
     "do echo waiting for rabbitmq; sleep 2; done"
 )
+# What waits for the broker before a service starts calls through the sidecar, and a job ends only without it.
+# Said to each pod: the add-on of AKS has native sidecars or not by its version and how it came to it.
+# Source: https://istio.io/latest/docs/reference/config/annotations/#SidecarNativeSidecar and
+# https://learn.microsoft.com/azure/aks/istio-native-sidecar
+NATIVE_SIDECAR: Mapping[str, str] = MappingProxyType({"sidecar.istio.io/nativeSidecar": "true"})
 SMALL_JOB = Size("10m", "32Mi", "128Mi")
 HARDENED: Document = {
     "allowPrivilegeEscalation": False,
@@ -152,12 +167,22 @@ def from_secret(variable: str, secret_name: str, key: str) -> Document:
     return {"name": variable, "valueFrom": {"secretKeyRef": {"name": secret_name, "key": key}}}
 
 
-def files(service: Service, settings: Settings) -> tuple[Manifest, ...]:
+def files(service: Service, one: Running, settings: Settings) -> tuple[Manifest, ...]:
     """The config map with the service's files, where it has any."""
-    if not service.config:
-        return ()
-    texts = {path.rpartition("/")[2]: text for path, text in service.config.items()}
-    return (config_map(service.name, settings.namespace, texts, service.name),)
+    texts = {path.rpartition("/")[2]: text for path, text in _texts(service, one, settings).items()}
+    return (config_map(service.name, settings.namespace, texts, service.name),) if texts else ()
+
+
+def _texts(service: Service, one: Running, settings: Settings) -> dict[str, str]:
+    return {path: _told(text, service, one, settings) for path, text in service.config.items()}
+
+
+def _told(text: str, service: Service, one: Running, settings: Settings) -> str:
+    """A text that may say how much of its pod's memory a server may take."""
+    if MEMORY not in text:
+        return text
+    limit = memory_limit(size(service, settings), one.own.resources)
+    return text.replace(MEMORY, str(int(mebibytes(limit) * service.memory_share)))
 
 
 def _data_size(service: Service, settings: Settings) -> str:
@@ -209,7 +234,7 @@ def workload(service: Service, one: Running, settings: Settings) -> Manifest:
     spec["template"] = {
         "metadata": {
             "labels": dict(sorted({**own, naming.IDENTITY_LABEL: service.name}.items())),
-            "annotations": _annotations(service, settings),
+            "annotations": _annotations(service, one, settings),
         },
         "spec": _pod(service, one, settings),
     }
@@ -228,14 +253,14 @@ def _strategy(service: Service, one: Running) -> Document:
     return {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
 
 
-def _annotations(service: Service, settings: Settings) -> Document:
+def _annotations(service: Service, one: Running, settings: Settings) -> Document:
     mesh = joining.joining(settings)
-    found: Document = dict(proxy_annotations(settings.namespace)) if mesh else {}
+    found: Document = {**proxy_annotations(settings.namespace), **NATIVE_SIDECAR} if mesh else {}
     if mesh and mesh.revision:
         # Sidecars are chosen when a pod starts: another revision starts the pods anew.
         found["pitstop.dev/revision"] = mesh.revision
     if service.config:  # a change of its files starts the pods anew
-        found["pitstop.dev/config"] = digest(*service.config.values())
+        found["pitstop.dev/config"] = digest(*_texts(service, one, settings).values())
     return found | secret_versions(secret(service, settings), settings)
 
 
@@ -267,19 +292,6 @@ def _pod(service: Service, one: Running, settings: Settings) -> Document:
             {"app": service.name, "version": naming.version_label(one.version)}
         )
     return pod
-
-
-def spread(labels_of_pods: Mapping[str, str]) -> list[Json]:
-    """Pods with these labels in as many zones, and on as many nodes, as there are."""
-    return [
-        {
-            "maxSkew": 1,
-            "topologyKey": key,
-            "whenUnsatisfiable": "ScheduleAnyway",
-            "labelSelector": {"matchLabels": dict(labels_of_pods)},
-        }
-        for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
-    ]
 
 
 def security(privileged_ports: bool = False) -> Document:
@@ -340,7 +352,7 @@ def _container(service: Service, one: Running, settings: Settings) -> Document:
         "name": service.name,
         "image": settings.pinned(one.own.image or source),
         "imagePullPolicy": "IfNotPresent",
-        "env": _env(service, one),
+        "env": _env(service, one, settings),
         "resources": resources(size(service, settings), one.own.resources, _on_node(service, settings)),
         "securityContext": hardened,
         "volumeMounts": _mounts(service),
@@ -358,8 +370,8 @@ def _container(service: Service, one: Running, settings: Settings) -> Document:
     return container
 
 
-def _env(service: Service, one: Running) -> list[Json]:
-    plain: dict[str, str] = dict(service.env)
+def _env(service: Service, one: Running, settings: Settings) -> list[Json]:
+    plain = {name: _told(text, service, one, settings) for name, text in service.env.items()}
     if service.broker:
         plain |= {f"{service.broker}__Host": BROKER.service, f"{service.broker}__UserName": BROKER_USER}
     if one.queue:
@@ -388,9 +400,8 @@ def resources(asked: Size, own: Resources | None = None, on_node: str = "") -> D
     A limit that was not stated keeps its distance to the request, and a request that was not stated
     gives way to the limit: Kubernetes refuses one above it.
     """
-    cpu, memory, limit = asked.cpu, asked.memory, asked.limit
+    cpu, memory, limit = asked.cpu, asked.memory, memory_limit(asked, own)
     if own:
-        limit = own.memory_limit or (limit if not own.memory else _twice(own.memory))
         cpu, memory = own.cpu or cpu, own.memory or min(memory, limit, key=mebibytes)
     # The node counts an emptyDir as the pod's own, and evicts the pod above its limit.
     written = SCRATCH_MEBIBYTES + (mebibytes(on_node) if on_node else 0)
@@ -398,6 +409,13 @@ def resources(asked: Size, own: Resources | None = None, on_node: str = "") -> D
         "requests": {"cpu": cpu, "memory": memory, "ephemeral-storage": "16Mi"},
         "limits": {"memory": limit, "ephemeral-storage": f"{written}Mi"},
     }
+
+
+def memory_limit(asked: Size, own: Resources | None = None) -> str:
+    """Above how much memory a container is ended."""
+    if own is None:
+        return asked.limit
+    return own.memory_limit or (_twice(own.memory) if own.memory else asked.limit)
 
 
 def _twice(memory: str) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _DNS_LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _DNS_NAME = re.compile(r"(\*|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*")
 _VERSION = re.compile(r"v[1-9][0-9]?")
-_ADDON = re.compile(r"asm-1-([1-9][0-9]?)")
+_ADDON = re.compile(r"asm-1-(2[4-9]|[3-9][0-9])")  # older ones know no native sidecar by annotation
 _DURATION = re.compile(r"([1-9][0-9]*)(ms|s|m|h)")
 LONGEST_PATTERN = 256
 _MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
@@ -245,7 +245,10 @@ Percent = Annotated[
 Weight = Annotated[int, bounded(0, 100, 75), schema_of_whole(0, 100)]  # percent of the requests
 # What `az aks mesh get-revisions` lists.
 AddonRevision = Annotated[
-    str, AfterValidator(Matching(_ADDON, "must be a revision of the AKS add-on, e.g. asm-1-27", 9))
+    str,
+    AfterValidator(
+        Matching(_ADDON, "must be a revision of the AKS add-on, asm-1-24 or later, e.g. asm-1-27", 9)
+    ),
 ]
 NodePort = Annotated[int, bounded(30000, 32767, 30080), schema_of_whole(30000, 32767)]  # Kubernetes' range
 PortNumber = Annotated[int, bounded(1, 65535, 443), schema_of_whole(1, 65535)]

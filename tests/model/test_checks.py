@@ -414,6 +414,24 @@ CAPACITY = {
         "one pod can have it; valid: 1",
         {"storage": {"kind": "ephemeral"}},
     ),
+    "memory-small": Case(
+        {"services.rabbitmq.versions": {"v1": {"resources": {"memory": "128Mi"}}}},
+        "pitstop:services.rabbitmq.versions.v1.resources.memoryLimit = 256Mi: needs 384Mi; valid: that or "
+        "more, e.g. memoryLimit: 384Mi",
+        {"services.rabbitmq.versions.v1.resources.memoryLimit": "384Mi"},
+    ),
+    "memory-small, images that are real": Case(
+        {"services.sqlserver.versions": {"v1": {"resources": {"memory": "1Gi"}}}, "images": "upstream"},
+        "pitstop:services.sqlserver.versions.v1.resources.memoryLimit = 2Gi: needs 3Gi; valid: that or "
+        "more, e.g. memoryLimit: 3Gi",
+        {"images": "standin"},
+    ),
+    "storage-small": Case(
+        {"storage": {"sizes": {"rabbitmq": "64Mi"}}},
+        "pitstop:storage.sizes.rabbitmq = 64Mi: rabbitmq takes nothing with less than 256Mi; valid: 256Mi "
+        "or more",
+        {"storage.sizes.rabbitmq": "256Mi"},
+    ),
     "image-moves": Case(
         {f"{WEB}.versions": {"v1": {"image": "localhost:5000/webapp:latest"}}},
         "pitstop:services.webapp.versions.v1.image = localhost:5000/webapp:latest: may change; valid: a tag "

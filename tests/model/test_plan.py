@@ -15,6 +15,7 @@ from components.model.catalogue import CATALOGUE, Kind, Secret
 from components.model.checks import check_plan, plan_for
 from components.model.explain import parse
 from components.model.findings import RefusedError
+from components.model.manifests import spread
 from components.model.plan import hard_needs
 from components.model.settings import AddonMesh
 from ops.paths import CHECKOUT
@@ -116,6 +117,22 @@ def test_sizes_are_data() -> None:
     assert {release.name for release in small.mesh.releases} == {
         release.name for release in standard.mesh.releases
     }
+
+
+def test_a_drained_node_takes_neither_the_way_in_nor_the_control_plane() -> None:
+    """The charts' own number of both is one. Two, on different nodes; and of a gateway one at a time."""
+    names = ["one", "two"]
+    mesh = plan({"mesh": {"kind": "helm", "revisions": [{"name": one} for one in names], "live": "one"}}).mesh
+    assert mesh is not None
+    values = {release.name: dict(release.values) for release in mesh.releases}
+    for name in names:
+        plane = values[f"istiod-{name}"]
+        assert plane["autoscaleMin"] == 2
+        assert plane["topologySpreadConstraints"] == spread({"app": "istiod", "istio.io/rev": name})
+    gateway = values["istio-ingressgateway"]
+    assert gateway["autoscaling"] == {"minReplicas": 2}
+    assert gateway["podDisruptionBudget"] == {"maxUnavailable": 1}
+    assert gateway["topologySpreadConstraints"] == spread({"istio": "ingressgateway"})
 
 
 def test_secrets_that_are_needed_are_named() -> None:

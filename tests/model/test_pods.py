@@ -481,7 +481,8 @@ def test_every_volume_of_data_is_mounted_where_the_service_keeps_it(kind: str) -
 
 def test_files_are_mounted_and_a_change_of_them_starts_the_pods_anew() -> None:
     service = CATALOGUE["rabbitmq"]
-    (files,) = pods.files(service, ENVIRONMENT)
+    (one,) = pods.running(service, ServiceSettings())
+    (files,) = pods.files(service, one, ENVIRONMENT)
     assert "default_user = rabbitmquser" in str(files.document()["data"])
     assert {"name": "config", "configMap": {"name": "rabbitmq"}} in items(pod(service), "volumes")
     mount = {"name": "config", "mountPath": "/etc/rabbitmq/conf.d", "readOnly": True}
@@ -494,7 +495,23 @@ def test_files_are_mounted_and_a_change_of_them_starts_the_pods_anew() -> None:
     assert digest(service) == digest(CATALOGUE["rabbitmq"])
     assert digest(changed) != digest(service)
     assert "pitstop.dev/config" not in str(workload(CATALOGUE["webapp"]))
-    assert pods.files(CATALOGUE["webapp"], ENVIRONMENT) == ()
+    assert pods.files(CATALOGUE["webapp"], one, ENVIRONMENT) == ()
+
+
+def test_servers_keep_to_their_share_of_the_memory_their_pod_has() -> None:
+    """Above its limit a container is ended; far below it a broker holds publishers back for nothing."""
+
+    def told(resources: Node) -> tuple[object, Json]:
+        sizes = {f"services.{name}.versions": {"v1": resources} for name in ("rabbitmq", "sqlserver")}
+        environment = whole({**sizes, "images": "upstream"})
+        rules = str(pick(objects(environment, "ConfigMap")["rabbitmq"], "data", "20-pitstop.conf"))
+        server = pick(objects(environment, "StatefulSet")["sqlserver"], "spec", "template", "spec")
+        [limit] = [one for one in items(server, "containers", 0, "env") if "MEMORY_LIMIT" in str(one)]
+        return re.findall(r"watermark.absolute = (.*)", rules)[0], pick(limit, "value")
+
+    assert told({}) == ("384MiB", "2048")
+    assert told({"resources": {"memory": "2Gi", "memoryLimit": "4Gi"}}) == ("2048MiB", "2730")
+    assert told({"resources": {"memory": "2Gi"}}) == ("2048MiB", "2730")
 
 
 def test_every_file_is_in_a_folder_of_its_services_own() -> None:
@@ -672,6 +689,15 @@ def test_sidecars_count_requests_of_their_own_namespace() -> None:
             pick(workload(CATALOGUE["webapp"]), "spec", "template", "metadata", "annotations")
         ).items()
     )
+
+
+def test_every_sidecar_is_native_whatever_the_mesh_does_by_itself() -> None:
+    """Another kind starts with the service, too late for what waits before it, and keeps a job alive."""
+    found = [one for kind in ("Deployment", "StatefulSet", "Job") for one in objects(whole(), kind).values()]
+    assert len(found) > len(CATALOGUE)
+    for one in found:
+        annotations = pick(one, "spec", "template", "metadata", "annotations")
+        assert pick(annotations, "sidecar.istio.io/nativeSidecar") == "true", one["metadata"]
 
 
 def cast_map(value: Json) -> Document:

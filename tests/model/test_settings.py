@@ -326,7 +326,17 @@ REJECTED: dict[str, Case] = {
     ),
     "a revision that is none": (
         {"mesh": {"kind": "addon", "revisions": ["1.27"]}},
-        'pitstop:mesh.revisions[0] = "1.27": must be a revision of the AKS add-on, e.g. asm-1-27',
+        (
+            'pitstop:mesh.revisions[0] = "1.27": must be a revision of the AKS add-on, asm-1-24 or '
+            "later, e.g. asm-1-27"
+        ),
+    ),
+    "a revision whose sidecars are not native for asking": (
+        {"mesh": {"kind": "addon", "revisions": ["asm-1-23"]}},
+        (
+            'pitstop:mesh.revisions[0] = "asm-1-23": must be a revision of the AKS add-on, asm-1-24 or '
+            "later, e.g. asm-1-27"
+        ),
     ),
     "three revisions": (
         {"mesh": {"kind": "addon", "revisions": ["asm-1-26", "asm-1-27", "asm-1-28"]}},

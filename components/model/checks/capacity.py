@@ -71,6 +71,40 @@ def storage_one_pod(asked: Asked) -> Iterator[Finding]:
                 yield Finding("storage-one-pod", path, text, str(settings.most))
 
 
+@settings_check(
+    "memory-small",
+    "A server with less memory than it needs to take anything",
+    reason="SQL Server wants 2 GB for itself; RabbitMQ takes no message above half its limit.",
+    source=(
+        "https://learn.microsoft.com/sql/linux/sql-server-linux-setup#system; "
+        "https://www.rabbitmq.com/docs/memory"
+    ),
+)
+def memory_small(asked: Asked) -> Iterator[Finding]:
+    for name, own in sorted(asked.settings.services.items()):
+        size = pods.size(CATALOGUE[name], asked.settings)
+        for version, settings in sorted(own.versions.items()):
+            limit = pods.memory_limit(size, settings.resources)
+            if mebibytes(limit) < mebibytes(size.least):
+                text = f"needs {size.least}; valid: that or more, e.g. memoryLimit: {size.least}"
+                path = key_path(("services", name, "versions", version, "resources", "memoryLimit"))
+                yield Finding("memory-small", path, text, limit)
+
+
+@settings_check(
+    "storage-small",
+    "Less room for data than a server keeps free",
+    reason="Below 128 MiB of free disk RabbitMQ takes no message.",
+    source="https://www.rabbitmq.com/docs/disk-alarms",
+)
+def storage_small(asked: Asked) -> Iterator[Finding]:
+    for name, stated in sorted(asked.settings.storage.sizes.items()):
+        volume = CATALOGUE[name].volume
+        if volume and mebibytes(stated) < mebibytes(volume.least):
+            text = f"{name} takes nothing with less than {volume.least}; valid: {volume.least} or more"
+            yield Finding("storage-small", key_path(("storage", "sizes", name)), text, stated)
+
+
 # --- of what ------------------------------------------------------------------------------------------
 
 
