@@ -88,7 +88,11 @@ KEPT = (
         "A version without a share that is gone from the rule",
         "every version stays a subset, whatever its weight",
     ),
-    ("A password in a stack file", "`VersionSettings.settings` refuses such names; `setting-secret`"),
+    (
+        "A password in a stack file",
+        "`VersionSettings.settings` refuses such names and texts; `setting-secret`",
+    ),
+    ("A setting that moves a queue, a port or a folder the program counts on", "`reserved`, in any spelling"),
     (
         "A login that holds its database's name",
         "a test over every connection string; a shadow's `sqlHost` is in lower case (types)",

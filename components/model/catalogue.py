@@ -149,6 +149,7 @@ class Service:
 SQL = Need("sqlserver", "tds")
 BROKER = Need("rabbitmq", "amqp")
 MAIL = Need("mailserver", "smtp")
+MAIL_HOST = "Email__Host"  # the setting that names it
 LOG = Need("logserver", "http", hard=False)
 WEB = MappingProxyType({"ASPNETCORE_ENVIRONMENT": "Production"})
 WORK = MappingProxyType({"DOTNET_ENVIRONMENT": "Production"})

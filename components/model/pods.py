@@ -6,7 +6,17 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from components.model import joining, naming, secrets
-from components.model.catalogue import BROKER, BROKER_USER, MAIL, MEMORY, Kind, Secret, Service, Size
+from components.model.catalogue import (
+    BROKER,
+    BROKER_USER,
+    MAIL,
+    MAIL_HOST,
+    MEMORY,
+    Kind,
+    Secret,
+    Service,
+    Size,
+)
 from components.model.manifests import (
     Document,
     Json,
@@ -377,7 +387,10 @@ def _env(service: Service, one: Running, settings: Settings) -> list[Json]:
     if one.queue:
         plain[f"{service.broker}__Queue"] = one.queue
     if MAIL in service.needs:
-        plain["Email__Host"] = one.mail_host
+        plain[MAIL_HOST] = one.mail_host
+    # .NET minds no case: the same key in another spelling would leave it to chance which of the two counts.
+    stated = {name.lower() for name in one.own.settings}
+    plain = {name: text for name, text in plain.items() if name.lower() not in stated}
     # Kubernetes would take a dollar sign in a setting for the start of a variable.
     plain |= {name: text.replace("$", "$$") for name, text in one.own.settings.items()}
     plain |= _connections(service, one)

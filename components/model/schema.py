@@ -157,7 +157,7 @@ FIELDS: Mapping[type[BaseModel], Mapping[str, str]] = {
     settings.VersionSettings: {
         "replicas": "How many pods; where scaling decides, leave it out.",
         "image": "An image of its own instead of the environment's.",
-        "settings": "Environment variables, none of them secret.",
+        "settings": "Environment variables, none of them secret or set by the program itself.",
         "scaling": "Who decides how many pods there are.",
     },
     settings.ServiceSettings: {

@@ -1,5 +1,6 @@
 """What an environment is: the typed form of the `pitstop:` keys in its stack file."""
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -8,6 +9,7 @@ from components.model.azure.names import APP, registry_host
 from components.model.azure.settings import AksCluster, AzureSettings, Database, InClusterDatabase
 from components.model.azure.types import VaultObject, VaultVersion
 from components.model.catalogue import CATALOGUE, Kind, PasswordName, ServiceName
+from components.model.reserved import reserved
 from components.model.traffic import BlueGreen, TrafficPolicy, WeightedSplit, WorkerRelease
 from components.model.types import (
     AddonRevision,
@@ -359,9 +361,8 @@ class Resources(Model):
 
 
 MOST_FAULTS = 4
-# What the program itself writes there, and what holds secrets.
-RESERVED_PREFIXES = ("ConnectionStrings__", "APIServiceLocations__", "RABBITMQ_DEFAULT_", "MSSQL_SA_")
 SECRET_WORDS = ("password", "pwd", "secret", "token")
+SECRET_TEXT = re.compile(r"(password|pwd|\bpass)\s*=", re.IGNORECASE)  # as in a connection string
 
 
 class VersionSettings(Model):
@@ -376,10 +377,10 @@ class VersionSettings(Model):
     @field_validator("settings")
     @classmethod
     def _no_secrets(cls, settings: dict[str, str]) -> dict[str, str]:
-        for name in settings:
-            if name.startswith(RESERVED_PREFIXES):
-                raise invalid("is set by the program itself; remove the key", name)
-            if any(word in name.lower() for word in SECRET_WORDS):
+        for name, text in settings.items():
+            if why := reserved(name):
+                raise invalid(why, name)
+            if any(word in name.lower() for word in SECRET_WORDS) or SECRET_TEXT.search(text):
                 raise invalid(
                     "would show a secret in the stack file and in the pod; secret values come from "
                     "pulumi config set --secret",

@@ -651,14 +651,22 @@ def test_data_that_lies_on_the_node_is_within_the_pods_bound() -> None:
 def test_settings_of_a_version_reach_its_pods_and_no_others() -> None:
     level: Node = {
         "v1": {},
-        "v2": {"settings": {"Serilog__MinimumLevel": "Debug", "RabbitMQPublisher__Port": "1"}},
+        "v2": {"settings": {"Serilog__MinimumLevel": "Debug", "Email__Port": "2525"}},
     }
     environment = whole({"services.customermanagementapi.versions": level})
     first, second = (one.document() for one in load_of(environment, "customermanagementapi").workloads)
     assert environment_of(second) == environment_of(first) | {
         "Serilog__MinimumLevel": "Debug",
-        "RabbitMQPublisher__Port": "1",
+        "Email__Port": "2525",
     }
+
+
+@pytest.mark.parametrize("key", ["Email__Host", "email__host"])
+def test_a_setting_takes_the_place_of_the_programs_own_in_any_spelling(key: str) -> None:
+    own: Node = {"v1": {"settings": {key: "smtp.example.org"}}}
+    (one,) = load_of(whole({"services.invoiceservice.versions": own}), "invoiceservice").workloads
+    mail = {name: text for name, text in environment_of(one.document()).items() if "mail" in name}
+    assert mail == {key: "smtp.example.org"}
 
 
 def test_several_pods_are_spread_and_a_single_one_is_not() -> None:
