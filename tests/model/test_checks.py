@@ -29,6 +29,19 @@ FAULT: Node = {"kind": "fault", "abort": ABORT, "until": "2026-12-31"}
 RETRIES: Node = {"kind": "retries", "attempts": 2, "perTry": "4s"}
 BREAKER: Node = {"kind": "circuitbreaker", "outliers": {}}
 SHADOW: Node = {"kind": "shadow", "live": "v1", "shadow": "v2"}
+# A shadow where no sidecar keeps its server apart from the databases.
+SHADOWED: Node = {
+    "mesh": {"kind": "none"},
+    f"{API}.traffic": [BLUE],
+    NOTES: {
+        "versions": PAIR,
+        "release": SHADOW | {"sqlHost": "shadow-sql.example.org", "mailHost": "shadow-mail.example.org"},
+    },
+}
+MESHLESS, AZURE_MESHLESS = raw(SHADOWED, WHOLE), raw(SHADOWED, FULL)
+SHADOWS_EGRESS = EVERYTHING["egress"][:2]  # type: ignore[index]
+ELSEWHERE: Node = {"kind": "external", "host": "sql.example.org"}
+AZURE_SQL = sql.server(settings(base=FULL)).host
 
 
 @dataclass(frozen=True)
@@ -528,6 +541,43 @@ OUTSIDE = {
         "port, or a protocol that names one for both, e.g. protocol: TLS",
         {"egress[1].protocol": "TLS"},
     ),
+    "egress-blurred, by two shadows": Case(
+        {
+            "services.workshopmanagementeventhandler": {
+                "versions": PAIR,
+                "release": SHADOW | {"sqlHost": "other-sql.example.org"},
+            },
+            "egress[3]": {
+                "host": "other-sql.example.org",
+                "port": 1433,
+                "protocol": "TCP",
+                "callers": ["workshopmanagementeventhandler"],
+            },
+        },
+        "pitstop:egress[3].port = 1433: egress[0] has this port too, and TCP names no host; valid: one host "
+        "for both, or another port for what is no shadow's server",
+        {
+            "services.workshopmanagementeventhandler.release.sqlHost": "shadow-sql.example.org",
+            "egress[0].callers": ["notificationservice", "workshopmanagementeventhandler"],
+            "egress[3]": REMOVE,
+        },
+        EVERYTHING,
+    ),
+    "egress-blurred, by a shadow and the databases": Case(
+        {"mesh": {"kind": "helm"}, "azure.database": ELSEWHERE, "egress": SHADOWS_EGRESS},
+        "pitstop:egress[0].port = 1433: the databases have this port too, and TCP names no host; valid: "
+        "databases on another port or in the cluster",
+        {"azure.database": ELSEWHERE | {"port": 14330}},
+        AZURE_MESHLESS,
+    ),
+    "shadow-egress, by another protocol": Case(
+        {"egress[0].protocol": "TLS"},
+        f"pitstop:{NOTES}.release.sqlHost = shadow-sql.example.org: egress does not let notificationservice "
+        "call it; e.g. egress: [{host: shadow-sql.example.org, port: 1433, protocol: TCP, callers: "
+        "[notificationservice]}]",
+        {"egress[0].protocol": "TCP"},
+        EVERYTHING,
+    ),
     "shadow-hosts": Case(
         {f"{NOTES}.release.sqlHost": REMOVE},
         f"pitstop:{NOTES}.release.sqlHost: required, or sqlserver would get everything twice, "
@@ -542,8 +592,67 @@ OUTSIDE = {
         {f"{NOTES}.release.mailHost": "shadow-mail.example.org"},
         EVERYTHING,
     ),
+    "shadow-hosts, a name of this namespace": Case(
+        {f"{NOTES}.release.sqlHost": "sql2"},
+        f"pitstop:{NOTES}.release.sqlHost = sql2: must be one host outside of this namespace, with a dot in "
+        "its name, e.g. sqlHost: sqlserver.example.org",
+        {f"{NOTES}.release.sqlHost": "shadow-sql.example.org"},
+        EVERYTHING,
+    ),
+    "shadow-hosts, in full": Case(
+        {f"{NOTES}.release.mailHost": "mail2.pitstop.svc"},
+        f"pitstop:{NOTES}.release.mailHost = mail2.pitstop.svc: must be one host outside of this namespace, "
+        "with a dot in its name, e.g. mailHost: mailserver.example.org",
+        {f"{NOTES}.release.mailHost": "shadow-mail.example.org"},
+        EVERYTHING,
+    ),
+    "shadow-hosts, another service": Case(
+        {f"{NOTES}.release.sqlHost": "rabbitmq"},
+        f"pitstop:{NOTES}.release.sqlHost = rabbitmq: must be one host outside of this namespace, with a dot "
+        "in its name, e.g. sqlHost: sqlserver.example.org",
+        {f"{NOTES}.release.sqlHost": "shadow-sql.example.org"},
+        EVERYTHING,
+    ),
+    "shadow-hosts, every host": Case(
+        {f"{NOTES}.release.sqlHost": "*"},
+        f"pitstop:{NOTES}.release.sqlHost = *: must be one host outside of this namespace, with a dot in its "
+        "name, e.g. sqlHost: sqlserver.example.org",
+        {f"{NOTES}.release.sqlHost": "shadow-sql.example.org"},
+        MESHLESS,
+    ),
+    "shadow-hosts, a server elsewhere": Case(
+        {"azure.database": ELSEWHERE, f"{NOTES}.release.sqlHost": "sql.example.org"},
+        f"pitstop:{NOTES}.release.sqlHost = sql.example.org: is the live version's, which would get "
+        "everything twice; valid: another, e.g. sqlHost: sqlserver.example.org",
+        {f"{NOTES}.release.sqlHost": "shadow-sql.example.org"},
+        AZURE_MESHLESS,
+    ),
+    "shadow-hosts, Azure's": Case(
+        {f"{NOTES}.release.sqlHost": AZURE_SQL},
+        f"pitstop:{NOTES}.release.sqlHost = {AZURE_SQL}: is the live version's, which would get everything "
+        "twice; valid: another, e.g. sqlHost: sqlserver.example.org",
+        {f"{NOTES}.release.sqlHost": "shadow-sql.example.org"},
+        AZURE_MESHLESS,
+    ),
+    "shadow-hosts, where the live one mails": Case(
+        {f"{NOTES}.versions.v1": {"settings": {"email__host": "Shadow-Mail.example.org."}}},
+        f"pitstop:{NOTES}.release.mailHost = shadow-mail.example.org: is the live version's, which would get "
+        "everything twice; valid: another, e.g. mailHost: mailserver.example.org",
+        {f"{NOTES}.versions.v1.settings": {"Email__Host": "smtp.example.org"}},
+        EVERYTHING,
+    ),
+    "shadow-hosts, by a setting": Case(
+        {f"{NOTES}.versions.v2": {"settings": {"email__host": "mailserver"}}},
+        f"pitstop:{NOTES}.versions.v2.settings.email__host = mailserver: a shadow mails by release.mailHost; "
+        "remove the key",
+        {f"{NOTES}.versions.v2.settings": {"Email__Port": "2525"}},
+        EVERYTHING,
+    ),
     "shadow-hosts, no use": Case(
-        {"services.auditlogservice": {"versions": PAIR, "release": SHADOW | {"sqlHost": "a"}}},
+        {
+            "storage": {"kind": "ephemeral"},
+            "services.auditlogservice": {"versions": PAIR, "release": SHADOW | {"sqlHost": "a"}},
+        },
         "pitstop:services.auditlogservice.release.sqlHost = a: auditlogservice has no use for one; remove "
         "the key",
         {"services.auditlogservice.release.sqlHost": REMOVE},

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from components.model import access, istio, joining
-from components.model.catalogue import CATALOGUE, MAIL, SQL, Need, Service
+from components.model.catalogue import CATALOGUE, MAIL, MAIL_HOST, SQL, Need, Service
 from components.model.checks.registry import Asked, settings_check
 from components.model.explain import key_path
 from components.model.findings import Finding
 from components.model.settings import EgressHost, LocalCluster, Settings
-from components.model.sql import outside
+from components.model.sql import outside, server
 from components.model.traffic import ShadowQueue
 
 # Where Kubernetes itself and what it needs are, whoever installed the rest.
@@ -72,12 +72,17 @@ def host_star_tls(asked: Asked) -> Iterator[Finding]:
 # --- hosts it calls -----------------------------------------------------------------------------------
 
 
-def _inside(host: str, settings: Settings) -> str:
-    """The service of this environment's namespace a host's name stands for; empty where it is none."""
+def _here(host: str, settings: Settings) -> str:
+    """The name in this environment's namespace that a host stands for; empty where it is elsewhere."""
     name, _, rest = host.lower().rstrip(".").partition(".")
     here = settings.namespace
-    suffixes = ("", here, f"{here}.svc", f"{here}.svc.cluster.local")
-    return name if name in CATALOGUE and rest in suffixes else ""
+    return name if rest in ("", here, f"{here}.svc", f"{here}.svc.cluster.local") else ""
+
+
+def _inside(host: str, settings: Settings) -> str:
+    """The service of this environment a host stands for; empty where it is none."""
+    name = _here(host, settings)
+    return name if name in CATALOGUE else ""
 
 
 @settings_check(
@@ -136,16 +141,23 @@ def egress_twice(asked: Asked) -> Iterator[Finding]:
     source="https://istio.io/latest/docs/reference/config/networking/service-entry/",
 )
 def egress_blurred(asked: Asked) -> Iterator[Finding]:
+    shadows = {
+        (host, _port(need))
+        for service, release in _shadows(asked)
+        for need, host, _ in _servers(service, release).values()
+    }
     for (one, first), (other, second) in combinations(enumerate(outside(asked.settings)), 2):
         plain = "TCP" in (first.protocol, second.protocol)
         if plain and first.port == second.port and access.egress_name(first) != access.egress_name(second):
-            text = (
-                f"egress[{one}] has this port too, and TCP names no host; valid: another port, "
-                "or a protocol that names one for both, e.g. protocol: TLS"
-            )
+            shadow = any((entry.host, entry.port) in shadows for entry in (first, second))
+            valid = "another port, or a protocol that names one for both, e.g. protocol: TLS"
+            if shadow:
+                valid = "one host for both, or another port for what is no shadow's server"
+            text = f"egress[{one}] has this port too, and TCP names no host; valid: {valid}"
             where = other
             if other == len(asked.settings.egress):  # the databases' own, which is in no list
-                text = "the databases have this port too, and TCP names no host; valid: another port"
+                valid = "databases on another port or in the cluster" if shadow else "another port"
+                text = f"the databases have this port too, and TCP names no host; valid: {valid}"
                 where = one
             yield Finding("egress-blurred", key_path(("egress", where, "port")), text, str(second.port))
 
@@ -153,10 +165,12 @@ def egress_blurred(asked: Asked) -> Iterator[Finding]:
 # --- servers of a shadow ------------------------------------------------------------------------------
 
 
-def _servers(service: Service, release: ShadowQueue) -> Iterator[tuple[str, Need, str | None, bool]]:
-    """The servers a shadow may have of its own: key, whose place it takes, host, whether it must be."""
-    yield "sqlHost", SQL, release.sql_host, service.login is not None
-    yield "mailHost", MAIL, release.mail_host, MAIL in service.needs
+def _servers(service: Service, release: ShadowQueue) -> dict[str, tuple[Need, str | None, bool]]:
+    """The servers a shadow may have of its own: by key, whose place it takes, host, whether it must be."""
+    return {
+        "sqlHost": (SQL, release.sql_host, service.login is not None),
+        "mailHost": (MAIL, release.mail_host, MAIL in service.needs),
+    }
 
 
 def _shadows(asked: Asked) -> Iterator[tuple[Service, ShadowQueue]]:
@@ -165,27 +179,55 @@ def _shadows(asked: Asked) -> Iterator[tuple[Service, ShadowQueue]]:
             yield CATALOGUE[name], own.release
 
 
+def _live_server(need: Need, service: Service, release: ShadowQueue, settings: Settings) -> str:
+    """The server of the live version, in whose place a shadow has its own."""
+    if need == SQL:
+        return server(settings).host
+    live = settings.services[service.name].versions[release.live].settings
+    return next((host for key, host in live.items() if key.lower() == MAIL_HOST.lower()), need.service)
+
+
+def _same(one: str, other: str, settings: Settings) -> bool:
+    """Whether two names are of one host, however they are spelled."""
+    first, second = (_here(host, settings) or host.lower().rstrip(".") for host in (one, other))
+    return first == second
+
+
+def _wrong_server(asked: Asked, service: Service, release: ShadowQueue, key: str) -> str:
+    """What is wrong with one of a shadow's servers; empty where nothing is."""
+    need, host, must = _servers(service, release)[key]
+    example = f"e.g. {key}: {need.service}.example.org"
+    if host is None:
+        return f"required, or {need.service} would get everything twice, {example}" if must else ""
+    if not must:
+        return f"{service.name} has no use for one; remove the key"
+    if _same(host, _live_server(need, service, release, asked.settings), asked.settings):
+        return f"is the live version's, which would get everything twice; valid: another, {example}"
+    if "*" in host or _here(host, asked.settings):
+        return f"must be one host outside of this namespace, with a dot in its name, {example}"
+    return ""
+
+
 @settings_check(
     "shadow-hosts",
-    "A shadow with the servers of the live version",
-    reason="A shadow does all the work again: it would write every row and send every mail twice.",
+    "A shadow with the servers of the live version, or with none it can reach",
+    reason=(
+        "A shadow does all the work again: it would write every row and send every mail twice. In this "
+        "namespace nobody lets it in but what it calls already."
+    ),
     source="components/model/traffic.py",
 )
 def shadow_hosts(asked: Asked) -> Iterator[Finding]:
     for service, release in _shadows(asked):
-        for key, need, host, must in _servers(service, release):
-            path, example = (
-                key_path(("services", service.name, "release", key)),
-                f"e.g. {key}: {need.service}.example.org",
-            )
-            if must and host is None:
-                text = f"required, or {need.service} would get everything twice, {example}"
-                yield Finding("shadow-hosts", path, text)
-            elif must and host and _inside(host, asked.settings) == need.service:
-                text = f"is the live version's, which would get everything twice; valid: another, {example}"
-                yield Finding("shadow-hosts", path, text, host)
-            elif host and not must:
-                text = f"{service.name} has no use for one; remove the key"
+        place = ("services", service.name)
+        for key, (_, host, _) in _servers(service, release).items():
+            if text := _wrong_server(asked, service, release, key):
+                yield Finding("shadow-hosts", key_path((*place, "release", key)), text, host or "")
+        stated = asked.settings.services[service.name].versions[release.shadow].settings
+        for name, host in sorted(stated.items()):
+            if MAIL in service.needs and name.lower() == MAIL_HOST.lower():
+                path = key_path((*place, "versions", release.shadow, "settings", name))
+                text = "a shadow mails by release.mailHost; remove the key"
                 yield Finding("shadow-hosts", path, text, host)
 
 
@@ -199,10 +241,10 @@ def shadow_egress(asked: Asked) -> Iterator[Finding]:
     if not asked.settings.meshed:
         return
     for service, release in _shadows(asked):
-        for key, need, host, must in _servers(service, release):
+        for key, (need, host, _) in _servers(service, release).items():
+            if host is None or _wrong_server(asked, service, release, key):
+                continue
             port = _port(need)
-            if not (must and host) or "." not in host or _inside(host, asked.settings):
-                continue  # a bare name is a Service that somebody else put into this namespace
             if not any(_lets(entry, service.name, host, port) for entry in asked.settings.egress):
                 text = (
                     f"egress does not let {service.name} call it; e.g. egress: "
@@ -218,4 +260,6 @@ def _port(need: Need) -> int:
 
 
 def _lets(entry: EgressHost, caller: str, host: str, port: int) -> bool:
-    return entry.host == host.lower() and entry.port == port and caller in entry.callers
+    # Neither SQL Server nor mail begins with a greeting of TLS, by which the mesh would know the host.
+    named = entry.host == host and entry.port == port and entry.protocol == "TCP"
+    return named and caller in entry.callers
