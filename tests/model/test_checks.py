@@ -6,6 +6,7 @@ from datetime import date
 
 import pytest
 
+from components.model import sql
 from components.model.checks import SETTINGS, check_plan, check_settings, plan_for
 from components.model.checks.capacity import LOADED_CONTEXTS
 from components.model.findings import RefusedError
@@ -20,6 +21,7 @@ API = "services.customermanagementapi"
 WEB = "services.webapp"
 CARS = "services.vehiclemanagementapi"
 NOTES = "services.notificationservice"
+AUDIT = "services.auditlogservice"
 PAIR: Node = {"v1": {}, "v2": {}}
 SPLIT: Node = {"kind": "split", "weights": {"v1": 75, "v2": 25}}
 BLUE: Node = {"kind": "bluegreen", "live": "v1"}
@@ -416,16 +418,41 @@ CAPACITY = {
         {"services.timeservice.versions.v1": {"replicas": 1}},
     ),
     "storage-one-pod": Case(
-        {"services.auditlogservice": {"versions": {"v1": {"replicas": 2}}}},
-        "pitstop:services.auditlogservice.versions.v1.replicas = 2: one volume keeps the audit log and one "
-        "pod can have it; valid: 1",
-        {"services.auditlogservice.versions.v1.replicas": 1},
+        {AUDIT: {"versions": {"v1": {"replicas": 2}}}},
+        f"pitstop:{AUDIT}.versions.v1.replicas = 2: one pod keeps the audit log; valid: 1",
+        {f"{AUDIT}.versions.v1.replicas": 1},
+    ),
+    "storage-one-pod, without a claim": Case(
+        {"storage": {"kind": "ephemeral"}, AUDIT: {"versions": {"v1": {"replicas": 3}}}},
+        f"pitstop:{AUDIT}.versions.v1.replicas = 3: one pod keeps the audit log; valid: 1",
+        {f"{AUDIT}.versions.v1.replicas": 1},
     ),
     "storage-one-pod, scaled": Case(
-        {"services.auditlogservice": {"versions": {"v1": {"scaling": {"kind": "queue", "max": 3}}}}},
-        "pitstop:services.auditlogservice.versions.v1.scaling.max = 3: one volume keeps the audit log and "
-        "one pod can have it; valid: 1",
-        {"storage": {"kind": "ephemeral"}},
+        {AUDIT: {"versions": {"v1": {"scaling": {"kind": "queue", "max": 1}}}}},
+        f"pitstop:{AUDIT}.versions.v1.scaling = queue: one pod keeps the audit log; remove the key, valid: "
+        "replicas: 1",
+        {f"{AUDIT}.versions.v1": {"replicas": 1}},
+    ),
+    "storage-one-pod, scaled without a claim": Case(
+        {
+            "storage": {"kind": "ephemeral"},
+            AUDIT: {"versions": {"v1": {"scaling": {"kind": "queue", "min": 2, "max": 5}}}},
+        },
+        f"pitstop:{AUDIT}.versions.v1.scaling = queue: one pod keeps the audit log; remove the key, valid: "
+        "replicas: 1",
+        {f"{AUDIT}.versions.v1": {}},
+    ),
+    "storage-one-pod, shared": Case(
+        {AUDIT: {"versions": PAIR, "release": {"kind": "share"}}},
+        f"pitstop:{AUDIT}.release.kind = share: one volume keeps the audit log and one version can have it; "
+        "valid: replace, pause or one, or storage: {kind: ephemeral}",
+        {"storage": {"kind": "ephemeral"}, f"{AUDIT}.versions.v1": {"replicas": 2}},
+    ),
+    "storage-one-pod, with a shadow": Case(
+        {AUDIT: {"versions": PAIR, "release": SHADOW}},
+        f"pitstop:{AUDIT}.release.kind = shadow: one volume keeps the audit log and one version can have it; "
+        "valid: replace, pause or one, or storage: {kind: ephemeral}",
+        {f"{AUDIT}.release": {"kind": "pause", "live": "v1"}},
     ),
     "memory-small": Case(
         {"services.rabbitmq.versions": {"v1": {"resources": {"memory": "128Mi"}}}},

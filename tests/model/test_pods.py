@@ -355,6 +355,12 @@ def test_a_release_decides_which_pods_there_are(kind: str) -> None:
     assert {name: told(document) for name, document in worker(release).items()} == expected
 
 
+def test_a_version_beside_a_shadow_has_no_pods() -> None:
+    versions: Node = {"v1": {}, "v2": {}, "v3": {"replicas": 2}}
+    made = worker({"kind": "shadow", "live": "v1", "shadow": "v2"}, versions)
+    assert list(made) == ["notificationservice-v1", "notificationservice-v2"]
+
+
 def test_a_version_a_replacement_leaves_out_starts_before_the_old_one_ends() -> None:
     (document,) = worker({"kind": "replace", "live": "v1"}).values()
     assert pick(document, "spec", "strategy", "rollingUpdate") == {"maxSurge": 1, "maxUnavailable": 0}
@@ -737,7 +743,3 @@ def test_the_audit_log_stays_where_it_is_while_versions_follow_one_another() -> 
         return tuple(claim.name for claim in load.claims)
 
     assert claims_of("v1") == claims_of("v2") == ("auditlogservice",)
-    sharing = {"versions": {"v1": {}, "v2": {}}, "release": {"kind": "share"}}
-    load = plan({"services.auditlogservice": sharing}).workloads
-    own = next(one for one in load if one.service.name == "auditlogservice")
-    assert [claim.name for claim in own.claims] == ["auditlogservice-v1", "auditlogservice-v2"]

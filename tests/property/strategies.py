@@ -300,8 +300,10 @@ def worker_versions(draw: Draw, service: Service, release: Node | None) -> Node:
 def releases(draw: Draw, service: Service, names: list[str]) -> Node | None:
     live = draw(st.sampled_from(names))
     kinds = ["replace", "pause", "one"]
-    kinds += ["share"] if len(names) > 1 else [""]
-    kinds += ["shadow"] if len(names) == 2 and service.queue else []
+    several = len(names) > 1 and service.volume is None  # one volume, one version
+    kinds += ["share"] if several else []
+    kinds += [""] if len(names) == 1 else []
+    kinds += ["shadow"] if several and service.queue else []
     kind = draw(st.sampled_from(kinds))
     if kind == "shadow":
         elsewhere = {"sqlHost": "sql.shadow"} if service.login else {}
@@ -309,7 +311,7 @@ def releases(draw: Draw, service: Service, names: list[str]) -> Node | None:
         return {
             "kind": kind,
             "live": live,
-            "shadow": next(name for name in names if name != live),
+            "shadow": draw(st.sampled_from([name for name in names if name != live])),
             **elsewhere,
         }
     if kind == "share":

@@ -13,7 +13,7 @@ from components.model.findings import Finding
 from components.model.manifests import Document
 from components.model.pods import Running
 from components.model.settings import HelmMesh, KubeconfigCluster, QueueScaling, ServiceSettings, Settings
-from components.model.traffic import OneOnly
+from components.model.traffic import OneOnly, ShadowQueue, ShareQueue
 from components.model.types import mebibytes, millicores
 
 # Contexts of clusters that run in this machine's Docker, which takes images without a registry.
@@ -53,22 +53,36 @@ def scaling_kind(asked: Asked) -> Iterator[Finding]:
 @settings_check(
     "storage-one-pod",
     "Several pods on one volume",
-    reason="A claim is mounted by the pods of one node; a second pod elsewhere would wait for it for ever.",
+    reason=(
+        "A claim is mounted by the pods of one node; a second pod elsewhere would wait for it for ever. "
+        "Without a claim, each of several pods would keep a part of what belongs together."
+    ),
     source="https://kubernetes.io/docs/concepts/storage/persistent-volumes/#access-modes",
 )
 def storage_one_pod(asked: Asked) -> Iterator[Finding]:
-    if asked.settings.storage.kind == "ephemeral":
-        return
+    ephemeral = asked.settings.storage.kind == "ephemeral"
     for name, own in sorted(asked.settings.services.items()):
         volume = CATALOGUE[name].volume
         if volume is None or _one_alone(name, own):
             continue
+        if isinstance(own.release, ShareQueue | ShadowQueue):
+            if not ephemeral:  # with a claim for each, what was kept would stay behind with the old one
+                text = (
+                    f"one volume keeps {volume.holds} and one version can have it; valid: replace, pause or "
+                    "one, or storage: {kind: ephemeral}"
+                )
+                yield Finding(
+                    "storage-one-pod", key_path(("services", name, "release", "kind")), text, own.release.kind
+                )
+            continue
         for version, settings in sorted(own.versions.items()):
-            if settings.most > 1:
-                keys = ("scaling", "max") if settings.scaling else ("replicas",)
-                text = f"one volume keeps {volume.holds} and one pod can have it; valid: 1"
-                path = key_path(("services", name, "versions", version, *keys))
-                yield Finding("storage-one-pod", path, text, str(settings.most))
+            path = key_path(("services", name, "versions", version))
+            if settings.scaling:
+                text = f"one pod keeps {volume.holds}; remove the key, valid: replicas: 1"
+                yield Finding("storage-one-pod", f"{path}.scaling", text, settings.scaling.kind)
+            elif settings.replicas > 1:
+                text = f"one pod keeps {volume.holds}; valid: 1"
+                yield Finding("storage-one-pod", f"{path}.replicas", text, str(settings.replicas))
 
 
 @settings_check(
