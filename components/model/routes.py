@@ -200,7 +200,9 @@ def _traffic_policy(own: ServiceSettings) -> Document:
 
 def _hash(policy: SessionAffinity) -> Document:
     if policy.cookie:
-        return {"httpCookie": {"name": policy.cookie.name, "ttl": policy.cookie.ttl or "0s"}}
+        # Without a path a browser keeps the cookie for the page's own folder (RFC 6265, section 5.1.4).
+        ttl = policy.cookie.ttl or "0s"
+        return {"httpCookie": {"name": policy.cookie.name, "path": "/", "ttl": ttl}}
     return {"httpHeaderName": policy.header}
 
 

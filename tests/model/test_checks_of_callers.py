@@ -95,6 +95,24 @@ def test_who_is_outside_is_let_in_where_it_is_named_and_nowhere_else() -> None:
         assert network.enters(caller, pods[called], port) == expected, (caller, called, port)
 
 
+@pytest.mark.parametrize(
+    ("namespace", "outsider"),
+    [
+        ("pitstop", "monitoring/pitstop"),  # an account is called as this namespace is
+        ("pitstop", "ns/sa"),
+        ("sa", "monitoring/prober"),  # what every certificate's name has in it
+        ("ns", "monitoring/prober"),
+    ],
+)
+def test_names_that_stand_in_a_certificate_elsewhere_are_no_namespace(namespace: str, outsider: str) -> None:
+    policy: Node = {"kind": "access", "outsiders": [outsider]}
+    environment = plan({"namespace": namespace, "services.customermanagementapi.traffic[1]": policy})
+    mesh = Mesh(rules(environment, "AuthorizationPolicy"))
+    called = next(pod_of(one) for one in running(environment) if one.name == "customermanagementapi-v2")
+    assert mesh.allows(Request(naming.principal(*outsider.split("/")), 5100), called)
+    assert not mesh.allows(Request(naming.principal(namespace, "stranger"), 5100), called)
+
+
 def test_without_a_mesh_anybody_reaches_the_webapp_and_nothing_else() -> None:
     environment = made("meshless")
     network = Network(rules(environment, "NetworkPolicy"))

@@ -249,6 +249,16 @@ BROKEN: dict[str, Break] = {
         CUSTOMERS,
         more("spec/rules", {"from": [{"source": {"namespaces": ["*"]}}], **FREE}),
     ),
+    "edge-rules: the whole namespace": edit(
+        "AuthorizationPolicy",
+        CUSTOMERS,
+        more("spec/rules", {"from": [{"source": {"namespaces": ["pitstop"]}}], **FREE}),
+    ),
+    "edge-rules: no certificate's name": edit(
+        "AuthorizationPolicy",
+        CUSTOMERS,
+        more("spec/rules", {"from": [{"source": {"principals": ["sa/prober"]}}], **FREE}),
+    ),
     "edge-rules: a pod of no edge": edit(
         "NetworkPolicy",
         CUSTOMERS,

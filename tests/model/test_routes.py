@@ -266,11 +266,11 @@ POLICIES: dict[str, tuple[list[Node], Document | None]] = {
     "what is no matter of connections": ([{"kind": "timeout", "duration": "1s"}], None),
     "a cookie for the session": (
         [{"kind": "affinity", "cookie": {"name": "pitstop"}}],
-        {"loadBalancer": {"consistentHash": {"httpCookie": {"name": "pitstop", "ttl": "0s"}}}},
+        {"loadBalancer": {"consistentHash": {"httpCookie": {"name": "pitstop", "path": "/", "ttl": "0s"}}}},
     ),
     "a cookie that lasts": (
         [{"kind": "affinity", "cookie": {"name": "pitstop", "ttl": "1h"}}],
-        {"loadBalancer": {"consistentHash": {"httpCookie": {"name": "pitstop", "ttl": "1h"}}}},
+        {"loadBalancer": {"consistentHash": {"httpCookie": {"name": "pitstop", "path": "/", "ttl": "1h"}}}},
     ),
     "a header": (
         [{"kind": "affinity", "header": "x-user"}],

@@ -146,12 +146,22 @@ def _number(port: Json) -> int:
 
 def _source(plan: Plan, name: str, app: str, ports: list[int], known: Known) -> bool:
     """Whether somebody may be let in: a caller of this environment, or somebody from another namespace."""
-    account, here = name.rpartition("/")[2], plan.namespace.name
+    space, account = _whereabouts(name)
     if "*" in name or app not in CATALOGUE:
         return False
-    if name == naming.principal(here, account):
+    if space == plan.namespace.name:
         return all((account, app, port) in known for port in ports)
-    return here not in name.split("/") and ports == [CATALOGUE[app].ports[0].target]
+    return bool(space) and ports == [CATALOGUE[app].ports[0].target]
+
+
+def _whereabouts(name: str) -> tuple[str, str]:
+    """The namespace and account of a certificate, or a namespace by itself; '' for what is neither."""
+    match name.split("/"):
+        case [space]:
+            return space, ""
+        case [_, "ns", space, "sa", account] if name == naming.principal(space, account):
+            return space, account
+    return "", ""
 
 
 def _scaler(plan: Plan, app: str, ports: list[int]) -> bool:
