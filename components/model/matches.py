@@ -1,19 +1,29 @@
 """Which requests a route takes, as values that can be combined and compared."""
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from components.model import naming
 from components.model.manifests import Document
 from components.model.traffic import CallerLane, Conditions, FaultInjection
 from components.model.types import compiled
 
-Text = tuple[str, str]  # exact, prefix or regex, and what
+# exact, prefix or regex, and what; or cookie, and the name=value that is one of the cookies in a text
+Text = tuple[str, str]
 
 
 class NoWordsForItError(Exception):
     """Two conditions on the same text that Istio cannot ask for together."""
+
+    def __init__(self, *texts: Text) -> None:
+        super().__init__(*texts)
+        self.texts = texts
+
+    @property
+    def of_cookies(self) -> bool:
+        """Whether one of the two asks for a cookie."""
+        return any(form == "cookie" for form, _ in self.texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +115,7 @@ class Match:
         """As Istio's HTTPMatchRequest has it; empty for every request."""
         found: Document = {}
         if self.headers:
-            found["headers"] = {name: {form: text} for name, (form, text) in self.headers}
+            found["headers"] = {name: _document(text) for name, text in self.headers}
         if self.path:
             found["uri"] = {self.path[0]: self.path[1]}
         if self.methods is not None:
@@ -119,14 +129,27 @@ class Match:
 EVERYTHING = Match()
 
 
+def takers(match: Match, earlier: Sequence[Match]) -> tuple[int, ...]:
+    """The places of those that leave no request for a match behind them; nothing where one is left.
+
+    Its methods may be taken by one each.
+    """
+    whole = [place for place, one in enumerate(earlier) if one.covers(match)]
+    if whole or match.methods is None:
+        return tuple(whole[:1])
+    parts = [replace(match, methods=frozenset({method})) for method in match.methods]
+    found = [[place for place, one in enumerate(earlier) if one.covers(part)][:1] for part in parts]
+    return tuple(sorted({place for places in found for place in places})) if all(found) else ()
+
+
 def of_conditions(conditions: Conditions) -> Match:
     """The requests the settings describe."""
     headers = {name: text.form for name, text in conditions.headers.items()}
     for name, value in conditions.cookie.items():
-        headers["cookie"] = ("regex", cookie(name, value))
+        headers["cookie"] = ("cookie", f"{name}={value}")
     return Match(
         tuple(sorted(headers.items())),
-        conditions.path.form if conditions.path else None,
+        conditions.asked_path.form if conditions.asked_path else None,
         frozenset(conditions.methods) if conditions.methods else None,
         Caller(conditions.caller) if isinstance(conditions, FaultInjection) and conditions.caller else None,
     )
@@ -142,13 +165,21 @@ def of_methods(methods: Iterable[str]) -> Match:
     return Match(methods=frozenset(methods))
 
 
-def cookie(name: str, value: str) -> str:
-    """A pattern for the whole Cookie header in which one cookie has this value."""
-    return f"(.*;\\s*)?{re.escape(name)}={re.escape(value)}(;.*)?"
+def _cookie(pair: str) -> str:
+    """A pattern for the whole Cookie header in which one cookie is this."""
+    return f"(.*;\\s*)?{re.escape(pair)}(;.*)?"
+
+
+def _document(text: Text) -> Document:
+    """As Istio's StringMatch has it."""
+    form, said = text
+    return {"regex": _cookie(said)} if form == "cookie" else {form: said}
 
 
 def _apart(one: Text, other: Text) -> bool:
-    """Whether no text meets both, as far as can be told."""
+    """Whether no text meets both, as far as can be told. Of a name there is one cookie."""
+    if (one[0], other[0]) == ("cookie", "cookie"):
+        return one != other and one[1].partition("=")[0] == other[1].partition("=")[0]
     comparable = "exact" in (one[0], other[0]) or (one[0], other[0]) == ("prefix", "prefix")
     return comparable and not _implies(one, other) and not _implies(other, one)
 
@@ -159,7 +190,7 @@ def _narrower(one: Text, other: Text) -> Text:
         return other
     if _implies(one, other):
         return one
-    raise NoWordsForItError
+    raise NoWordsForItError(one, other)
 
 
 def _implies(narrow: Text, wide: Text) -> bool:
@@ -169,4 +200,6 @@ def _implies(narrow: Text, wide: Text) -> bool:
     (form, text), (wider, pattern) = narrow, wide
     if wider == "prefix":
         return form in ("exact", "prefix") and text.startswith(pattern)
+    if wider == "cookie":
+        wider, pattern = "regex", _cookie(pattern)
     return wider == "regex" and form == "exact" and compiled(pattern).fullmatch(text) is not None

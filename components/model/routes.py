@@ -76,15 +76,9 @@ def ways(own: ServiceSettings) -> tuple[Way, ...]:
     for base in _bases(own):
         concerned = [extra for extra in extras if _concerns(extra, base)]
         for match, chosen in _combinations(base.match, concerned):
-            if not _taken(match, [earlier.match for earlier in found]):
+            if not matches.takers(match, [earlier.match for earlier in found]):
                 found.append(_refined(base, match, chosen))
     return tuple(found)
-
-
-def _taken(match: Match, earlier: Sequence[Match]) -> bool:
-    """Whether no request is left for a match behind these; its methods may be taken by one each."""
-    parts = [replace(match, methods=frozenset({method})) for method in match.methods or ()] or [match]
-    return all(any(one.covers(part) for one in earlier) for part in parts)
 
 
 def way_of(own: ServiceSettings, request: Request) -> Way:

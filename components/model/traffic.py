@@ -103,6 +103,10 @@ class TextMatch(Model):
         return {"anyOf": [{"type": "string"}, handler(core_schema)]}
 
 
+# Every path there is. Behind a route for the first Istio drops the others.
+EVERY_PATH = frozenset({("prefix", "/"), ("regex", ".*"), ("regex", ".+"), ("regex", "/.*")})
+
+
 class Conditions(Model):
     """Which requests are meant; all that is given must hold."""
 
@@ -120,7 +124,12 @@ class Conditions(Model):
     @property
     def conditional(self) -> bool:
         """Whether anything is asked of a request."""
-        return bool(self.headers or self.cookie or self.path or self.methods)
+        return bool(self.headers or self.cookie or self.asked_path or self.methods)
+
+    @property
+    def asked_path(self) -> TextMatch | None:
+        """What is asked of the path; nothing where every path is so."""
+        return None if self.path and self.path.form in EVERY_PATH else self.path
 
 
 class WeightedSplit(Model):
@@ -162,6 +171,12 @@ class ConditionalRoute(Conditions):
 
     @model_validator(mode="after")
     def _asks_something(self) -> Self:
+        if self.path and not self.conditional:
+            raise invalid(
+                "is so of every request; valid: a part of them, e.g. {prefix: /api} "
+                "(or split or bluegreen, which are for all)",
+                "path",
+            )
         if not self.conditional:
             raise invalid(
                 "must ask something of a request: headers, cookie, path or methods, "

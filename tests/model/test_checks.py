@@ -14,10 +14,23 @@ from components.model.settings import Settings
 from ops.clusters import LOADERS
 from tests.model.azure import AKS, FULL
 from tests.model.everything import EVERYTHING
-from tests.model.examples import CANARY, OWNER, REMOVE, TODAY, WHOLE, Node, plan, raw, settings
+from tests.model.examples import (
+    CANARY,
+    OWNER,
+    REMOVE,
+    TODAY,
+    WHOLE,
+    Node,
+    items,
+    objects,
+    plan,
+    raw,
+    settings,
+)
 
 Changes = Mapping[str, object]
-API = "services.customermanagementapi"
+CUSTOMERS = "customermanagementapi"
+API = f"services.{CUSTOMERS}"
 WEB = "services.webapp"
 CARS = "services.vehiclemanagementapi"
 NOTES = "services.notificationservice"
@@ -183,6 +196,25 @@ ROUTES = {
         "list it earlier, or ask that one for something more",
         {f"{API}.traffic[2]": REMOVE},
     ),
+    "route-unreachable, by two": Case(
+        {
+            f"{API}.traffic[1]": {"kind": "route", "to": "v2", "methods": ["GET"]},
+            f"{API}.traffic[2]": {"kind": "route", "to": "v1", "methods": ["POST"]},
+            f"{API}.traffic[3]": {"kind": "route", "to": "v2", "methods": ["POST", "GET"], "path": "/a"},
+        },
+        f"pitstop:{API}.traffic[3].kind = route: gets no request, traffic[1] and traffic[2] take them all; "
+        "list it earlier, or ask one of those for something more",
+        {f"{API}.traffic[2].headers": {"x-team": "audit"}},
+    ),
+    "route-unreachable, by a path of every request": Case(
+        {
+            f"{API}.traffic[1]": {"kind": "route", "to": "v2", "path": {"prefix": "/"}, "methods": ["GET"]},
+            f"{API}.traffic[2]": {"kind": "route", "to": "v1", "methods": ["GET"]},
+        },
+        f"pitstop:{API}.traffic[2].kind = route: gets no request, traffic[1] takes them all; "
+        "list it earlier, or ask that one for something more",
+        {f"{API}.traffic[1].path": {"prefix": "/api"}},
+    ),
     "conditions-meet": Case(
         {
             f"{API}.traffic[1]": {"kind": "route", "to": "v2", "headers": {"x-team": {"prefix": "b"}}},
@@ -191,6 +223,24 @@ ROUTES = {
         f"pitstop:{API}.traffic[2]: asks for another pattern of the same text than traffic[1], and one "
         "route cannot ask for both; valid: the same pattern or exact texts, e.g. {exact: beta}",
         {f"{API}.traffic[2].headers.x-team": {"exact": "beta"}},
+    ),
+    "conditions-meet, two cookies": Case(
+        {
+            f"{API}.traffic[1]": {"kind": "route", "to": "v2", "cookie": {"beta": "yes"}},
+            f"{API}.traffic[2]": FAULT | {"cookie": {"chaos": "yes"}},
+        },
+        f"pitstop:{API}.traffic[2]: asks for another cookie than traffic[1], and one route cannot ask for "
+        "both; valid: the same cookie, or another header, e.g. headers: {x-beta: drill}",
+        {f"{API}.traffic[2].cookie": {}, f"{API}.traffic[2].headers": {"x-beta": "drill"}},
+    ),
+    "conditions-meet, a cookie and its header": Case(
+        {
+            f"{API}.traffic[1]": {"kind": "route", "to": "v2", "headers": {"cookie": {"prefix": "beta="}}},
+            f"{API}.traffic[2]": FAULT | {"cookie": {"beta": "yes"}},
+        },
+        f"pitstop:{API}.traffic[2]: asks for another cookie than traffic[1], and one route cannot ask for "
+        "both; valid: the same cookie, or another header, e.g. headers: {x-beta: drill}",
+        {f"{API}.traffic[1].headers": {}, f"{API}.traffic[1].cookie": {"beta": "yes"}},
     ),
     "lane-caller": Case(
         {f"{API}.traffic[1]": {"kind": "lane", "caller": "timeservice", "callerVersion": "v1", "to": "v2"}},
@@ -949,6 +999,15 @@ def test_everything_wrong_is_told_at_once() -> None:
     }
     codes = [finding.code for finding in check_settings(settings(changes), TODAY)]
     assert sorted(codes) == ["fault-expired", "host-twice", "singleton"]
+
+
+@pytest.mark.parametrize("value", ["yes", "no"])
+def test_a_cookie_has_one_value(value: str) -> None:
+    route: Node = {"kind": "route", "to": "v2", "cookie": {"beta": "yes"}}
+    sound = plan({f"{API}.traffic[1]": route, f"{API}.traffic[2]": FAULT | {"cookie": {"beta": value}}})
+    names = [way["name"] for way in items(objects(sound, "VirtualService")[CUSTOMERS], "spec", "http")]
+    assert ("route-1-fault-2" in names) is (value == "yes")
+    assert ("default-fault-2" in names) is (value == "no")
 
 
 def test_a_fault_has_its_whole_last_day() -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from components.model import matches
 from components.model.matches import EVERYTHING, Caller, Match, NoWordsForItError, Request, Text
 from components.model.traffic import CallerLane, ConditionalRoute, FaultInjection
+from tests.model.examples import Node
 
 # Few words, so that conditions and requests often meet.
 WORDS = ("a", "ab", "abc", "b", "ba", "")
@@ -259,6 +260,50 @@ def test_a_cookies_value_is_no_pattern() -> None:
     assert match.takes(Request(headers=(("cookie", "a.b=x.*"),)))
     assert not match.takes(Request(headers=(("cookie", "a.b=xyz"),)))
     assert not match.takes(Request(headers=(("cookie", "acb=x.*"),)))
+
+
+def by_cookie(name: str, value: str) -> Match:
+    route: Node = {"kind": "route", "to": "v2", "cookie": {name: value}}
+    return matches.of_conditions(ConditionalRoute.model_validate(route))
+
+
+def test_two_cookies() -> None:
+    one, same, other = by_cookie("beta", "1"), by_cookie("beta", "1"), by_cookie("beta", "2")
+    assert one.meets(same) == one
+    assert one.covers(same)
+    assert one.meets(other) is None
+    assert not one.covers(other)
+    assert one.meets(Match((("cookie", ("exact", "a=b; beta=1")),))) is not None
+    assert one.meets(Match((("cookie", ("exact", "a=b")),))) is None
+    for unsayable in (
+        by_cookie("chaos", "1"),
+        Match((("cookie", A),)),
+        Match((("cookie", ("prefix", "b")),)),
+    ):
+        with pytest.raises(NoWordsForItError) as error:
+            one.meets(unsayable)
+        assert error.value.of_cookies
+    with pytest.raises(NoWordsForItError) as error:
+        header(A).meets(header(B))
+    assert not error.value.of_cookies
+    assert one.document() == {"headers": {"cookie": {"regex": r"(.*;\s*)?beta=1(;.*)?"}}}
+
+
+@pytest.mark.parametrize("path", [{"prefix": "/"}, {"regex": ".*"}, {"regex": ".+"}, {"regex": "/.*"}])
+def test_every_path_is_no_condition(path: Node) -> None:
+    route: Node = {"kind": "route", "to": "v2", "path": path, "methods": ["GET"]}
+    assert matches.of_conditions(ConditionalRoute.model_validate(route)) == matches.of_methods(["GET"])
+
+
+def test_what_takes_the_requests_of_another() -> None:
+    get, post, both = (matches.of_methods(one) for one in (["GET"], ["POST"], ["GET", "POST"]))
+    some = header(("exact", "a"))
+    assert matches.takers(both, [some, get, post]) == (1, 2)
+    assert matches.takers(both, [get, both, post]) == (1,)
+    assert matches.takers(both, [get, get]) == ()
+    assert matches.takers(EVERYTHING, [get, post, some]) == ()
+    assert matches.takers(some, [get, EVERYTHING]) == (1,)
+    assert matches.takers(some, []) == ()
 
 
 def test_a_request_without_the_header_is_not_taken() -> None:

@@ -40,7 +40,7 @@ def world() -> Iterator[Request]:
     """Every request there is: each condition below is met by some of them and missed by others."""
     beta = (None, "a", "ab", "abc", "b", "bc")
     for method, path, caller, header, cookie in product(
-        METHODS, ("/", "/a", "/a/b"), CALLERS, beta, (None, "c=d; beta=1")
+        METHODS, ("/", "/a", "/a/b"), CALLERS, beta, (None, "c=d; beta=1", "beta=2")
     ):
         sent = {"x-beta": header, "cookie": cookie}
         yield Request(method, path, tuple((name, text) for name, text in sent.items() if text), caller)
@@ -58,7 +58,7 @@ conditions = st.fixed_dictionaries(
     {},
     optional={
         "headers": st.fixed_dictionaries({"x-beta": texts}),
-        "path": st.sampled_from(["/a", {"prefix": "/a"}]),
+        "path": st.sampled_from(["/a", {"prefix": "/a"}, {"prefix": "/"}]),
         "methods": methods,
     },
 )
@@ -77,6 +77,7 @@ fault = st.fixed_dictionaries(
     {"kind": st.just("fault"), "until": st.just("2027-01-31")},
     optional={
         "caller": st.sampled_from(["webapp", "timeservice"]),
+        "cookie": st.sampled_from([{"beta": "1"}, {"beta": "2"}]),
         "delay": st.fixed_dictionaries({"percent": percents, "duration": st.sampled_from(["1s", "2s"])}),
         "abort": st.fixed_dictionaries({"percent": percents, "status": st.sampled_from([500, 503])}),
     },
@@ -98,7 +99,9 @@ def merged(*parts: st.SearchStrategy[Any]) -> st.SearchStrategy[Node]:
     return st.tuples(*parts).map(lambda found: {key: value for one in found for key, value in one.items()})
 
 
-routings = merged(route, conditions).filter(lambda one: len(one) > 2)
+routings = merged(route, conditions).filter(
+    lambda one: len(one) > 2 + (one.get("path") == {"prefix": "/"})  # which asks nothing
+)
 faults = merged(fault, conditions).filter(lambda one: "delay" in one or "abort" in one)
 splits = st.one_of(
     st.integers(0, 100).map(lambda share: {"kind": "split", "weights": {"v1": share, "v2": 100 - share}}),

@@ -161,6 +161,16 @@ REJECTED: dict[str, Case] = {
             'cookie, path or methods, e.g. headers: {x-beta: "yes"}'
         ),
     ),
+    **{
+        f"a route by the path of every request, {form} {text}": (
+            {f"{API}.traffic[1]": {"kind": "route", "to": "v2", "path": {form: text}}},
+            (
+                f'{KEY}.traffic[1].path = {{"{form}": "{text}"}}: is so of every request; valid: a part of '
+                "them, e.g. {prefix: /api} (or split or bluegreen, which are for all)"
+            ),
+        )
+        for form, text in [("prefix", "/"), ("regex", ".*"), ("regex", ".+"), ("regex", "/.*")]
+    },
     "a route to a version that is not there": at(ROUTE, "to", "v7", NO_V7),
     "a route to nowhere": at(ROUTE, "to", REMOVE, "required, e.g. v2"),
     "a header in capitals": at(
@@ -442,6 +452,9 @@ ACCEPTED: list[Node] = [
     {"kind": "route", "to": "v1", "headers": {"x-user": {"regex": "(a|b)-.*"}, "x-env": {"prefix": "st"}}},
     {"kind": "route", "to": "v1", "cookie": {"beta": "1"}},
     {"kind": "route", "to": "v1", "path": "/api/customers"},
+    {"kind": "route", "to": "v1", "path": "/"},
+    {"kind": "route", "to": "v1", "path": {"prefix": "/"}, "methods": ["GET"]},
+    {"kind": "route", "to": "v1", "path": {"regex": "/.*/edit"}},
     {"kind": "route", "to": "v1", "path": {"prefix": "/api/"}, "methods": ["GET", "HEAD"]},
     LANE,
     MIRROR,
@@ -546,6 +559,9 @@ def test_what_is_not_said_is_the_careful_choice() -> None:
     assert (outliers.interval, outliers.ejection, outliers.max_percent) == ("10s", "30s", 50)
     assert fault.kind == "fault"
     assert not fault.scoped
+    everywhere = policies.validate_python(FAULT | {"path": {"prefix": "/"}})
+    assert everywhere.kind == "fault"
+    assert not everywhere.scoped
     for scope in ({"caller": "webapp"}, {"methods": ["GET"]}, {"path": "/"}, {"cookie": {"a": "1"}}):
         scoped = policies.validate_python(FAULT | scope)
         assert scoped.kind == "fault"

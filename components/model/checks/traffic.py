@@ -93,14 +93,14 @@ def route_unreachable(asked: Asked) -> Iterator[Finding]:
     for name in asked.callers:
         known = _routes(name, asked.settings.services[name])
         for place, (one, wanted) in enumerate(known):
-            for earlier, taken in known[:place]:
-                if taken.covers(wanted):
-                    text = (
-                        f"gets no request, traffic[{earlier.number}] takes them all; "
-                        "list it earlier, or ask that one for something more"
-                    )
-                    yield Finding("route-unreachable", one.path("kind"), text, one.policy.kind)
-                    break
+            taken = matches.takers(wanted, [match for _, match in known[:place]])
+            if taken:
+                names = " and ".join(f"traffic[{known[earlier][0].number}]" for earlier in taken)
+                they = "takes them all; list it earlier, or ask that one"
+                if len(taken) > 1:
+                    they = "take them all; list it earlier, or ask one of those"
+                text = f"gets no request, {names} {they} for something more"
+                yield Finding("route-unreachable", one.path("kind"), text, one.policy.kind)
 
 
 @settings_check(
@@ -117,10 +117,19 @@ def conditions_meet(asked: Asked) -> Iterator[Finding]:
         for (first, one), (second, other) in [*pairs, *combinations(faults, 2)]:
             try:
                 one.meets(other)
-            except NoWordsForItError:
+            except NoWordsForItError as error:
+                what, valid = (
+                    "pattern of the same text",
+                    "the same pattern or exact texts, e.g. {exact: beta}",
+                )
+                if error.of_cookies:
+                    what, valid = (
+                        "cookie",
+                        "the same cookie, or another header, e.g. headers: {x-beta: drill}",
+                    )
                 text = (
-                    f"asks for another pattern of the same text than traffic[{first.number}], and one "
-                    "route cannot ask for both; valid: the same pattern or exact texts, e.g. {exact: beta}"
+                    f"asks for another {what} than traffic[{first.number}], and one "
+                    f"route cannot ask for both; valid: {valid}"
                 )
                 yield Finding("conditions-meet", second.path(), text)
 
