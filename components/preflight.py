@@ -4,7 +4,7 @@ Reads only, and gives up after seconds: the engine would find out the same after
 at a time, with half an environment made.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from components import api
@@ -22,20 +22,24 @@ SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class OtherGateway:
-    """A gateway of another environment: which pods it opens, and for which hosts."""
+    """A gateway of another environment: which pods it opens, on which ports and for which hosts."""
 
     namespace: str
     name: str
     selector: Mapping[str, str]
-    hosts: tuple[str, ...]
+    opened: frozenset[tuple[int, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class RunningRoutes:
-    """What the routes of a service do now: the versions that get anything, and the default's weights."""
+    """What the routes of a service do: the versions that get anything, and the default's weights.
+
+    `lanes` are the weights for whatever pods with a label `app` and `version` send; '' is any version.
+    """
 
     used: frozenset[str]
     weights: Mapping[str, int]
+    lanes: Mapping[tuple[str, str], Mapping[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,23 +109,94 @@ def _cut_off(plan: Plan, running: Mapping[str, RunningRoutes]) -> Iterator[Findi
             )
 
 
+Shares = Mapping[str, float]  # percent for each version
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one update changes for the requests of a caller; without one, for those no lane takes."""
+
+    caller: str
+    before: Shares
+    after: Shares
+
+    def of(self, version: str) -> float:
+        """How far a version moves; hundredths are all there can be."""
+        return round(abs(self.after.get(version, 0) - self.before.get(version, 0)), 2)
+
+    @property
+    def version(self) -> str:
+        """The first of those that move farthest."""
+        return max(sorted({*self.before, *self.after}), key=self.of)
+
+
 def _too_far(plan: Plan, running: Mapping[str, RunningRoutes]) -> Iterator[Finding]:
-    """A step of the weights that is larger than this environment allows."""
-    for service, asked in sorted(plan.asked.items()):
-        before = running[service].weights if service in running else {}
-        for version, share in asked.items():
-            now = before.get(version, 0)
-            step = abs(share - now)
-            if before and step > plan.max_weight_step:
-                nearer = now + (plan.max_weight_step if share > now else -plan.max_weight_step)
-                yield Finding(
-                    "weight-step",
-                    key_path(("services", service, "traffic")),
-                    f"{version} would move by {step} % in one update and guardrails.maxWeightStep is "
-                    f"{plan.max_weight_step}; valid now: at most {version}: {nearer}",
-                    f"{version} {now} -> {share}",
-                )
-                break  # the others are the same step, seen from their side
+    """A step of the weights that is larger than this environment allows, by themselves or with lanes.
+
+    A route that asks for a header, a cookie, a path or a method counts as nothing: how many requests it takes
+    nobody can tell from the routes.
+    """
+    asked = _read(plan, [way.route.document() for way in plan.routes])
+    for service, weights in sorted(plan.asked.items()):
+        now = running.get(service)
+        if now is None or not now.weights:
+            continue
+        steps = [Step("", now.weights, weights)]
+        for caller in _callers(plan, service):
+            senders = asked[caller].weights
+            steps.append(Step(caller, _sent(caller, senders, now), _sent(caller, senders, asked[service])))
+        large = [step for step in steps if step.of(step.version) > plan.max_weight_step]
+        if large:  # the weights come first, and a lane is judged where they are right
+            yield _large(plan, service, now.weights, large[0])
+
+
+def _callers(plan: Plan, service: str) -> list[str]:
+    """Who calls a service and has weights of its own."""
+    routed = {way.service for way in plan.routes}
+    needs = {load.service.name: {need.service for need in load.service.needs} for load in plan.workloads}
+    return sorted(name for name, needed in needs.items() if name in routed and service in needed)
+
+
+def _sent(caller: str, senders: Mapping[str, int], routes: RunningRoutes) -> dict[str, float]:
+    """Where a caller's requests go, if its versions have these shares of them."""
+    found: dict[str, int] = {}
+    for sender, share in senders.items():
+        lanes = [(caller, naming.version_label(sender)), (caller, "")]
+        shares = next((routes.lanes[one] for one in lanes if one in routes.lanes), routes.weights)
+        for version, percent in shares.items():
+            found[version] = found.get(version, 0) + share * percent
+    return {version: percent / 100 for version, percent in found.items()}
+
+
+def _large(plan: Plan, service: str, weights: Shares, step: Step) -> Finding:
+    most, version = plan.max_weight_step, step.version
+    goal, of_what, kept = step.after, "", ""
+    if step.caller:
+        of_what, kept = f" of what {step.caller} sends", "the lanes as they run, and "
+        # Where a lane comes, the weights go there first; where one goes, to where it was.
+        goal = max(step.before, step.after, key=lambda one: Step("", weights, one).of(version))
+    shares = ", ".join(f"{name}: {share}" for name, share in _nearer(weights, goal, most).items())
+    return Finding(
+        "weight-step",
+        key_path(("services", service, "traffic")),
+        f"{version} would move by {step.of(version):g} %{of_what} in one update and guardrails.maxWeightStep "
+        f"is {most}; valid now: {kept}at most {{kind: split, weights: {{{shares}}}}}",
+        f"{version} {step.before.get(version, 0):g} -> {step.after.get(version, 0):g}",
+    )
+
+
+def _nearer(now: Shares, then: Shares, most: int) -> dict[str, int]:
+    """Weights on the way from one to the other, as far as one update may go; the same sum as now."""
+    names = sorted({*now, *then})
+    way = {name: then.get(name, 0) - now.get(name, 0) for name in names}
+    length = max(most, *(abs(part) for part in way.values()))
+    parts = {name: part * most / length for name, part in way.items()}
+    moved = {name: int(part) for name, part in parts.items()}
+    missing = -sum(moved.values())
+    one = 1 if missing > 0 else -1
+    for name in sorted(names, key=lambda name: one * (moved[name] - parts[name]))[: abs(missing)]:
+        moved[name] += one
+    return {name: int(now.get(name, 0)) + moved[name] for name in names}
 
 
 def _asked(mesh: MeshPlan | None) -> str:
@@ -146,13 +221,15 @@ def _foreign_mesh(mesh: MeshPlan, owner: str, facts: Facts) -> str:
 
 
 def _taken_hosts(plan: Plan, others: tuple[OtherGateway, ...]) -> Iterator[Finding]:
-    """Two environments on one gateway must differ in hosts, or Istio picks one by age."""
+    """Two environments on one gateway must differ in hosts, or Istio picks one by age.
+
+    Of `*` and a name, or of two ports, each has its own requests.
+    """
     for entry in plan.entries:
-        spec = entry.gateway.document()["spec"]
-        selector = spec["selector"] if isinstance(spec, dict) else {}
+        own = _gateway(entry.gateway.document())
         for other in others:
-            taken = sorted(set(entry.hosts) & set(other.hosts))
-            if selector == other.selector and taken:
+            taken = sorted({host for _, host in own.opened & other.opened})
+            if taken and _same_pods(own.selector, other.selector):
                 yield Finding(
                     "host-taken",
                     key_path(("ingress", "hosts")),
@@ -160,6 +237,11 @@ def _taken_hosts(plan: Plan, others: tuple[OtherGateway, ...]) -> Iterator[Findi
                     f"{plan.namespace.name}.example.org",
                     ", ".join(taken),
                 )
+
+
+def _same_pods(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    """Whether whatever one selects the other selects too; one of them may ask for a label more."""
+    return one.items() <= other.items() or other.items() <= one.items()
 
 
 def look(plan: Plan, target: Target) -> Facts:
@@ -203,20 +285,40 @@ def _facts(reader: api.Reader, plan: Plan) -> Facts:
 def _running(reader: api.Reader, plan: Plan) -> dict[str, RunningRoutes]:
     namespace = plan.namespace.name
     found = api.read(reader, f"/apis/networking.istio.io/v1/namespaces/{namespace}/virtualservices")
+    return _read(plan, _items(found))
+
+
+def _read(plan: Plan, services: Iterable[api.Object]) -> dict[str, RunningRoutes]:
+    """What VirtualServices do with the requests for this environment's services."""
     used: dict[str, set[str]] = {}
     weights: dict[str, dict[str, int]] = {}
-    hosts = {naming.host(way.service, namespace): way.service for way in plan.routes}
-    for one in _items(found):
-        for way in _list(_map(one.get("spec")).get("http")):
-            shares = list(_shares(_map(way)))
-            mirror = _map(_map(way).get("mirror"))
-            copied = [_target(mirror, 100)] if mirror else []
-            for host, subset, weight in (*shares, *copied):
-                if weight and subset and host in hosts:
-                    used.setdefault(hosts[host], set()).add(subset)
-            if "match" not in _map(way) and shares and shares[0][0] in hosts:
-                weights[hosts[shares[0][0]]] = {subset: weight for _, subset, weight in shares if subset}
-    return {service: RunningRoutes(frozenset(used[service]), weights.get(service, {})) for service in used}
+    lanes: dict[str, dict[tuple[str, str], dict[str, int]]] = {}
+    hosts = {naming.host(way.service, plan.namespace.name): way.service for way in plan.routes}
+    for way in (_map(way) for one in services for way in _list(_map(one.get("spec")).get("http"))):
+        shares = list(_shares(way))
+        mirror = _map(way.get("mirror"))
+        for host, subset, weight in (*shares, *([_target(mirror, 100)] if mirror else [])):
+            if weight and subset and host in hosts:
+                used.setdefault(hosts[host], set()).add(subset)
+        if not shares or shares[0][0] not in hosts:
+            continue
+        service, told = hosts[shares[0][0]], {subset: weight for _, subset, weight in shares if subset}
+        if "match" not in way:
+            weights[service] = told
+        for sender in _senders(way):  # the first route that matches takes a request
+            lanes.setdefault(service, {}).setdefault(sender, told)
+    return {
+        service: RunningRoutes(frozenset(used[service]), weights.get(service, {}), lanes.get(service, {}))
+        for service in used
+    }
+
+
+def _senders(way: api.Object) -> Iterator[tuple[str, str]]:
+    """The labels `app` and `version` of pods all of whose requests a route takes."""
+    for match in map(_map, _list(way.get("match"))):
+        labels = _map(match.get("sourceLabels"))
+        if set(match) <= {"name", "sourceLabels"} and "app" in labels and set(labels) <= {"app", "version"}:
+            yield str(labels["app"]), str(labels.get("version", ""))
 
 
 def _shares(way: api.Object) -> Iterator[tuple[str, str, int]]:
@@ -244,12 +346,18 @@ def _control_planes(reader: api.Reader) -> tuple[str, ...]:
 
 def _gateway(found: api.Object) -> OtherGateway:
     metadata, spec = _map(found.get("metadata")), _map(found.get("spec"))
-    hosts = [host for server in _list(spec.get("servers")) for host in _list(_map(server).get("hosts"))]
+    servers = [_map(server) for server in _list(spec.get("servers"))]
+    opened = [
+        (number, str(host).rpartition("/")[2])  # before the name stands the namespace that may route it
+        for server in servers
+        for host in _list(server.get("hosts"))
+        if isinstance(number := _map(server.get("port")).get("number"), int)
+    ]
     return OtherGateway(
         str(metadata.get("namespace")),
         str(metadata.get("name")),
         {key: str(value) for key, value in _map(spec.get("selector")).items()},
-        tuple(str(host) for host in hosts),
+        frozenset(opened),
     )
 
 

@@ -137,10 +137,10 @@ ELSEWHERE: Mapping[str, str] = MappingProxyType(
         "unreachable": "The cluster does not answer, or not to us.",
         "mesh": "The cluster has no mesh to join, or another's where one was to be installed.",
         "foreign-namespace": "The namespace belongs to another stack.",
-        "host-taken": "Another environment's gateway serves the host already.",
+        "host-taken": "Another environment's gateway serves the host already, by the same port and pods.",
         "no-keda": "Queues are to be scaled by, and the cluster has no KEDA.",
         "version-in-use": "A version is taken away while the running routes send it requests.",
-        "weight-step": "A share moves by more than guardrails.maxWeightStep in one update.",
+        "weight-step": "A share moves by more than guardrails.maxWeightStep, by weights or by a lane.",
     }
 )
 Rule = Check[Asked] | Check[Plan]

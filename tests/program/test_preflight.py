@@ -11,12 +11,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from components import preflight
 from components.model.findings import RefusedError
 from components.model.kubeconfig import Target
 from components.model.plan import Plan
-from components.preflight import Facts, RunningRoutes
+from components.preflight import Facts, OtherGateway, RunningRoutes
 from tests.model.azure import AKS
 from tests.model.examples import REMOVE, WHOLE, Node, plan
 
@@ -99,7 +101,13 @@ def test_a_cluster_with_a_mesh_and_another_environment(cluster: Cluster) -> None
             "items": [
                 {
                     "metadata": {"name": "webapp", "namespace": "other"},
-                    "spec": {"selector": {"istio": "x"}, "servers": [{"hosts": ["a.example.org"]}]},
+                    "spec": {
+                        "selector": {"istio": "x"},
+                        "servers": [
+                            {"port": {"number": 80}, "hosts": ["a.example.org", "other/b.example.org"]},
+                            {"port": {"number": 443}, "hosts": ["*/a.example.org"]},
+                        ],
+                    },
                 },
                 {"metadata": {"name": "webapp", "namespace": "pitstop"}, "spec": {}},
             ]
@@ -110,7 +118,14 @@ def test_a_cluster_with_a_mesh_and_another_environment(cluster: Cluster) -> None
         owners={"istio-system": "pitstop.dev", "pitstop": ""},
         istio=True,
         control_planes=("istio-system",),
-        gateways=(preflight.OtherGateway("other", "webapp", {"istio": "x"}, ("a.example.org",)),),
+        gateways=(
+            OtherGateway(
+                "other",
+                "webapp",
+                {"istio": "x"},
+                frozenset({(80, "a.example.org"), (80, "b.example.org"), (443, "a.example.org")}),
+            ),
+        ),
     )
 
 
@@ -380,11 +395,11 @@ def test_weights_move_no_further_than_allowed() -> None:
     (down,), (up,) = lines(weights(40, 20), facts), lines(weights(100, 20), facts)
     assert down == (
         f"pitstop:{SERVICE}.traffic = v1 75 -> 40: v1 would move by 35 % in one update and "
-        "guardrails.maxWeightStep is 20; valid now: at most v1: 55"
+        "guardrails.maxWeightStep is 20; valid now: at most {kind: split, weights: {v1: 55, v2: 45}}"
     )
     assert up == (
         f"pitstop:{SERVICE}.traffic = v1 75 -> 100: v1 would move by 25 % in one update and "
-        "guardrails.maxWeightStep is 20; valid now: at most v1: 95"
+        "guardrails.maxWeightStep is 20; valid now: at most {kind: split, weights: {v1: 95, v2: 5}}"
     )
 
 
@@ -407,6 +422,131 @@ def test_a_new_version_starts_with_a_step_too() -> None:
     (line,) = lines(weights(75, 10), alone)
     assert line.startswith(f"pitstop:{SERVICE}.traffic = v1 100 -> 75: v1 would move by 25 %")
     assert lines(weights(90, 10), alone) == []
+
+
+BLUE = RunningRoutes(frozenset({"v1"}), {"v1": 100, "v2": 0})
+WEB = RunningRoutes(frozenset({"v1"}), {"v1": 100})
+
+
+def asked(*traffic: Node, base: Node | None = None) -> Plan:
+    """Policies of the API, where a share may move by 25 %."""
+    return plan({f"{SERVICE}.traffic": list(traffic), "guardrails": {"maxWeightStep": 25}, **(base or {})})
+
+
+def test_a_step_of_blue_and_green_is_a_split() -> None:
+    (line,) = lines(asked({"kind": "bluegreen", "live": "v2"}), here({"customermanagementapi": BLUE}))
+    assert line == (
+        f"pitstop:{SERVICE}.traffic = v1 100 -> 0: v1 would move by 100 % in one update and "
+        "guardrails.maxWeightStep is 25; valid now: at most {kind: split, weights: {v1: 75, v2: 25}}"
+    )
+    step: Node = {"kind": "split", "weights": {"v1": 75, "v2": 25}}
+    assert lines(asked(step), here({"customermanagementapi": BLUE})) == []
+
+
+STAY: Node = {"kind": "bluegreen", "live": "v1"}
+LANE: Node = {"kind": "lane", "caller": "webapp", "callerVersion": "v1", "to": "v2"}
+LANES = RunningRoutes(BLUE.used | {"v2"}, BLUE.weights, {("webapp", "1.0"): {"v2": 100}})
+
+
+@pytest.mark.parametrize(
+    ("traffic", "running", "moved"),
+    [
+        ([STAY, LANE], BLUE, "v1 100 -> 0"),
+        ([STAY], LANES, "v1 0 -> 100"),
+        # A lane that is split by what else is done to requests is still one.
+        ([STAY, LANE, {"kind": "retries", "attempts": 1, "perTry": "2s"}], BLUE, "v1 100 -> 0"),
+    ],
+    ids=["comes", "goes", "is several routes"],
+)
+def test_a_lane_of_all_that_a_caller_sends_is_a_step(
+    traffic: list[Node], running: RunningRoutes, moved: str
+) -> None:
+    (line,) = lines(asked(*traffic), here({"customermanagementapi": running, "webapp": WEB}))
+    assert line == (
+        f"pitstop:{SERVICE}.traffic = {moved}: v1 would move by 100 % of what webapp sends in one update and "
+        "guardrails.maxWeightStep is 25; valid now: the lanes as they run, and at most "
+        "{kind: split, weights: {v1: 75, v2: 25}}"
+    )
+
+
+PAIR: Node = {"v1": {}, "v2": {}}
+
+
+@pytest.mark.parametrize("beta", [25, 26])
+def test_a_lane_counts_by_what_its_version_of_the_caller_gets(beta: int) -> None:
+    web: Node = {
+        "services.webapp": {
+            "versions": PAIR,
+            "traffic": [{"kind": "split", "weights": {"v1": 100 - beta, "v2": beta}}],
+        }
+    }
+    told = lines(asked(STAY, LANE | {"callerVersion": "v2"}, base=web), here({"customermanagementapi": BLUE}))
+    assert [line.partition(": ")[0] for line in told] == [
+        f"pitstop:{SERVICE}.traffic = v1 100 -> 74" for _ in range(beta - 25)
+    ]
+
+
+@pytest.mark.parametrize(
+    "narrow", [{"headers": {"x-beta": "1"}}, {"cookie": {"beta": "1"}}, {"path": "/a"}, {"methods": ["GET"]}]
+)
+def test_what_asks_for_something_is_no_step(narrow: Node) -> None:
+    route: Node = {"kind": "route", "to": "v2", **narrow}
+    assert lines(asked(STAY, route), here({"customermanagementapi": BLUE})) == []
+
+
+def test_a_lane_that_stays_is_no_step() -> None:
+    assert lines(asked(STAY, LANE), here({"customermanagementapi": LANES, "webapp": WEB})) == []
+
+
+def test_our_own_lanes_are_read_as_what_they_were_compiled_from(cluster: Cluster) -> None:
+    environment = asked(STAY, LANE)
+    compiled = [one.document() for one in environment.objects() if one.kind == "VirtualService"]
+    assert running(cluster, *compiled)["customermanagementapi"] == LANES
+
+
+@given(st.data())
+def test_a_step_that_is_proposed_is_one(data: st.DataObject) -> None:
+    names = ["v1", "v2", "v3"]
+    cuts = [sorted(data.draw(st.lists(st.integers(0, 100), min_size=2, max_size=2))) for _ in range(2)]
+    now, then = (dict(zip(names, (low, high - low, 100 - high), strict=True)) for low, high in cuts)
+    most = data.draw(st.integers(1, 100))
+    found = preflight._nearer(now, then, most)
+    assert sum(found.values()) == 100
+    for name in names:
+        assert abs(found[name] - now[name]) <= most
+        assert min(now[name], then[name]) <= found[name] <= max(now[name], then[name])
+    assert (found == then) is all(abs(then[name] - now[name]) <= most for name in names)
+
+
+# --- other gateways -----------------------------------------------------------------------------------
+
+HTTP = frozenset({(80, "a.example.org")})
+OURS = {"istio": "ingressgateway"}
+
+
+@pytest.mark.parametrize(
+    ("selector", "opened", "taken"),
+    [
+        (OURS, HTTP, True),
+        (OURS | {"app": "istio-ingress"}, HTTP, True),
+        ({}, HTTP, True),  # every gateway there is
+        ({"istio": "other"}, HTTP, False),
+        ({"app": "istio-ingress"}, HTTP, False),
+        (OURS, frozenset({(8080, "a.example.org")}), False),
+        (OURS, frozenset({(80, "*"), (80, "*.example.org"), (80, "b.example.org")}), False),
+    ],
+)
+def test_a_host_is_taken_by_a_gateway_of_the_same_pods_port_and_host(
+    selector: Mapping[str, str], opened: frozenset[tuple[int, str]], taken: bool
+) -> None:
+    environment = plan({"mesh": {"kind": "existing"}, "ingress.hosts": ["a.example.org"]})
+    gateway = OtherGateway("other", "web", selector, opened)
+    facts = Facts({}, istio=True, control_planes=(), gateways=(gateway,))
+    line = (
+        "pitstop:ingress.hosts = a.example.org: gateway other/web serves it already; choose another, e.g. "
+        "pitstop.example.org"
+    )
+    assert lines(environment, facts) == ([line] if taken else [])
 
 
 # --- KEDA ---------------------------------------------------------------------------------------------

@@ -148,7 +148,7 @@ MESH: dict[str, tuple[dict[str, object], Facts, str]] = {
             {},
             istio=True,
             control_planes=(),
-            gateways=(OtherGateway("other", "webapp", {"istio": "ingressgateway"}, ("*",)),),
+            gateways=(OtherGateway("other", "webapp", {"istio": "ingressgateway"}, frozenset({(80, "*")})),),
         ),
         (
             "pitstop:ingress.hosts = *: gateway other/webapp serves it already; choose another, e.g. "
@@ -176,8 +176,8 @@ def test_a_cluster_this_environment_must_not_change(
             istio=True,
             control_planes=("istio-system",),
             gateways=(
-                OtherGateway("other", "a", {"istio": "other"}, ("*",)),
-                OtherGateway("other", "b", {"istio": "ingressgateway"}, ("b.example.org",)),
+                OtherGateway("other", "a", {"istio": "other"}, frozenset({(80, "*")})),
+                OtherGateway("other", "b", {"istio": "ingressgateway"}, frozenset({(80, "b.example.org")})),
             ),
         ),
     ],
