@@ -237,7 +237,7 @@ FIELDS: Mapping[type[BaseModel], Mapping[str, str]] = {
         "header": "A header that says whose requests belong together.",
     },
     traffic.Access: {
-        "callers": "Services of this environment that may call.",
+        "callers": "Services of this environment that may do no more than methods and paths say.",
         "outsiders": "Callers that are no part of this environment: namespace/service-account.",
         "methods": "What they may do; without it, everything.",
         "paths": "Where, e.g. /api/*; without it, everywhere.",

@@ -373,6 +373,11 @@ class Access(Model):
                 raise invalid("must be a path, with a * at its end where it goes on, e.g. /api/*", number)
         return paths
 
+    @property
+    def narrows(self) -> bool:
+        """Whether some requests are meant, and not all of them."""
+        return self.methods is not None or (self.paths is not None and "/*" not in self.paths)
+
     @model_validator(mode="after")
     def _names_somebody(self) -> Self:
         if not self.callers and not self.outsiders:

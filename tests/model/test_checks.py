@@ -42,6 +42,7 @@ ABORT: Node = {"percent": 25, "status": 500}
 DELAY: Node = {"percent": 25, "duration": "2s"}
 FAULT: Node = {"kind": "fault", "abort": ABORT, "until": "2026-12-31"}
 RETRIES: Node = {"kind": "retries", "attempts": 2, "perTry": "4s"}
+READING: Node = {"kind": "access", "callers": ["webapp"], "methods": ["GET"]}
 BREAKER: Node = {"kind": "circuitbreaker", "outliers": {}}
 SHADOW: Node = {"kind": "shadow", "live": "v1", "shadow": "v2"}
 # A shadow where no sidecar keeps its server apart from the databases.
@@ -335,19 +336,51 @@ ROUTES = {
         {f"{API}.traffic[1].headers": {"x-chaos": "drill"}},
     ),
     "access-caller": Case(
-        {f"{API}.traffic[1]": {"kind": "access", "callers": ["webapp", "logserver"]}},
+        {f"{API}.traffic[1]": READING | {"callers": ["webapp", "logserver"]}},
         f"pitstop:{API}.traffic[1].callers[1] = logserver: logserver does not call customermanagementapi; "
         "valid: webapp",
         {f"{API}.traffic[1].callers": ["webapp"]},
     ),
+    "access-open": Case(
+        {f"{API}.traffic[1]": {"kind": "access", "callers": ["webapp"]}},
+        f"pitstop:{API}.traffic[1].callers = webapp: may send every request already; remove the policy, or "
+        "narrow it, e.g. methods: [GET]",
+        {f"{API}.traffic[1].methods": ["GET"]},
+    ),
+    "access-open, beside one that narrows": Case(
+        {f"{API}.traffic[1]": READING, f"{API}.traffic[2]": {"kind": "access", "callers": ["webapp"]}},
+        f"pitstop:{API}.traffic[2].callers = webapp: may send every request already; remove the policy, or "
+        "narrow it, e.g. methods: [GET]",
+        {f"{API}.traffic[2]": REMOVE},
+    ),
+    "access-open, with outsiders": Case(
+        {
+            f"{API}.traffic[1]": {
+                "kind": "access",
+                "callers": ["webapp"],
+                "outsiders": ["monitoring/prober"],
+                "paths": ["/hc", "/*"],
+            }
+        },
+        f"pitstop:{API}.traffic[1].callers = webapp: may send every request already; remove the key, or "
+        "narrow it, e.g. methods: [GET]",
+        {f"{API}.traffic[1].callers": REMOVE},
+    ),
     "access-outsider": Case(
         {f"{API}.traffic[1]": {"kind": "access", "outsiders": ["pitstop/webapp"]}},
         f"pitstop:{API}.traffic[1].outsiders[0] = pitstop/webapp: is in this environment, where the call "
-        "graph decides who calls customermanagementapi; valid: callers: [webapp]",
-        {f"{API}.traffic[1]": {"kind": "access", "callers": ["webapp"]}},
+        "graph decides who calls customermanagementapi; valid: callers: [webapp], narrowed",
+        {f"{API}.traffic[1]": READING},
     ),
 }
 RESILIENCE = {
+    "retry-grpc": Case(
+        {f"{API}.traffic[1]": RETRIES | {"when": ["cancelled", "unavailable"]}},
+        f"pitstop:{API}.traffic[1].when = cancelled, unavailable: only gRPC fails so; for HTTP there are "
+        "5xx, gateway-error, reset, reset-before-request, connect-failure, refused-stream, retriable-4xx, "
+        "e.g. when: [gateway-error]",
+        {f"{API}.traffic[1].when": ["cancelled", "gateway-error"]},
+    ),
     "retry-writes": Case(
         {f"{API}.traffic[1]": RETRIES | {"methods": ["GET", "POST"]}},
         f"pitstop:{API}.traffic[1].when = connect-failure, refused-stream, gateway-error: after "

@@ -1,6 +1,7 @@
 """Rules over retries, timeouts, circuit breakers and affinity: numbers that only make sense together."""
 
 from collections.abc import Iterator, Mapping
+from typing import get_args
 
 from components.model.catalogue import CATALOGUE
 from components.model.checks.registry import Asked, Stated, settings_check, stated
@@ -26,9 +27,25 @@ ENVOY_OUTLIERS = (
 )
 # Seen before the request was handed over: whatever it asks for was not done.
 NOT_CARRIED_OUT: tuple[RetryCondition, ...] = ("connect-failure", "refused-stream", "reset-before-request")
+# What is read from the status gRPC has in its answers, which no service here speaks.
+OF_GRPC: tuple[RetryCondition, ...] = ("cancelled", "unavailable")
+OF_HTTP = tuple(one for one in get_args(RetryCondition) if one not in OF_GRPC)
 
 
 # --- retries ------------------------------------------------------------------------------------------
+
+
+@settings_check(
+    "retry-grpc",
+    "Retries after failures only gRPC has",
+    reason="The services speak plain HTTP, whose answers have no gRPC status: nothing would be tried again.",
+    source="https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/router_filter#x-envoy-retry-grpc-on",
+)
+def retry_grpc(asked: Asked) -> Iterator[Finding]:
+    for one in asked.stated(Retries):
+        if set(one.policy.when) <= set(OF_GRPC):
+            text = f"only gRPC fails so; for HTTP there are {', '.join(OF_HTTP)}, e.g. when: [gateway-error]"
+            yield Finding("retry-grpc", one.path("when"), text, ", ".join(one.policy.when))
 
 
 @settings_check(

@@ -324,6 +324,23 @@ def access_caller(asked: Asked) -> Iterator[Finding]:
 
 
 @settings_check(
+    "access-open",
+    "Access that narrows nothing",
+    reason=(
+        "The call graph lets a caller send every request already, and several policies for it add up: "
+        "such a policy changes nothing, or opens what another one narrowed."
+    ),
+    source="components/model/access.py",
+)
+def access_open(asked: Asked) -> Iterator[Finding]:
+    for one in asked.stated(Access):
+        if one.policy.callers and not one.policy.narrows:
+            remove = "the key" if one.policy.outsiders else "the policy"
+            text = f"may send every request already; remove {remove}, or narrow it, e.g. methods: [GET]"
+            yield Finding("access-open", one.path("callers"), text, ", ".join(one.policy.callers))
+
+
+@settings_check(
     "access-outsider",
     "An outsider from inside",
     reason=("An outsider's namespace is let in by the network; this one's own would let in every pod of it."),
@@ -334,7 +351,7 @@ def access_outsider(asked: Asked) -> Iterator[Finding]:
         for number, outsider in enumerate(one.policy.outsiders):
             if outsider.partition("/")[0] == asked.settings.namespace:
                 known = asked.callers[one.service]
-                valid = f"valid: callers: [{', '.join(known)}]" if known else "remove it"
+                valid = f"valid: callers: [{', '.join(known)}], narrowed" if known else "remove it"
                 text = (
                     f"is in this environment, where the call graph decides who calls {one.service}; {valid}"
                 )
