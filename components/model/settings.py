@@ -26,8 +26,11 @@ from components.model.types import (
     LabelValue,
     Model,
     NodePort,
+    ObjectName,
     PortNumber,
     Replicas,
+    RevisionName,
+    ServerName,
     ServiceType,
     VersionName,
     WholePercent,
@@ -101,7 +104,7 @@ class CniPaths(Model):
 class Revision(Model):
     """One control plane of several, by its name; it serves the namespaces labelled with that name."""
 
-    name: DnsLabel
+    name: RevisionName
     tag: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")  # of its image
 
 
@@ -204,7 +207,7 @@ class SecretTls(Model):
     """A certificate that is in the cluster already, as a Secret beside the gateway's pods."""
 
     kind: Literal["secret"]
-    name: DnsLabel
+    name: ObjectName
     redirect: bool = True  # requests over plain HTTP are sent on to HTTPS
 
 
@@ -263,25 +266,19 @@ class Ingress(Model):
 class EgressHost(Model):
     """Something outside the mesh that services may call."""
 
-    host: HostName
+    # A wildcard has no address of its own: only TLS by SNI could follow it, and TCP not at all.
+    host: ServerName
     port: PortNumber = 443
     protocol: Literal["HTTP", "HTTPS", "TLS", "TCP"] = "HTTPS"
     callers: Annotated[tuple[ServiceName, ...], Field(strict=False, min_length=1)]
-
-    @field_validator("host")
-    @classmethod
-    def _one_host(cls, host: str) -> str:
-        # A wildcard has no address of its own: only TLS by SNI could follow it, and TCP not at all.
-        if "*" in host:
-            raise invalid("must be one host, e.g. smtp.example.org")
-        return host
 
 
 class Storage(Model):
     """Where data lies that must outlive a pod."""
 
     kind: Literal["claims", "ephemeral"] = "claims"
-    storage_class: DnsLabel | None = Field(default=None, alias="class")  # without one, the cluster's default
+    # Without one, the cluster's default.
+    storage_class: ObjectName | None = Field(default=None, alias="class")
     retain: bool = False  # claims outlive the stack
     sizes: dict[ServiceName, Bytes] = Field(default_factory=dict)
 
@@ -361,7 +358,9 @@ class Resources(Model):
 
 
 MOST_FAULTS = 4
-SECRET_WORDS = ("password", "pwd", "secret", "token")
+SECRET_WORDS = re.compile("password|pwd|secret|token")
+# How many tokens, and not which.
+COUNTS = re.compile("(max|min)_*(input|output|prompt|completion|new)?_*tokens|tokens_*(per|limit|count)")
 SECRET_TEXT = re.compile(r"(password|pwd|\bpass)\s*=", re.IGNORECASE)  # as in a connection string
 
 
@@ -380,7 +379,7 @@ class VersionSettings(Model):
         for name, text in settings.items():
             if why := reserved(name):
                 raise invalid(why, name)
-            if any(word in name.lower() for word in SECRET_WORDS) or SECRET_TEXT.search(text):
+            if SECRET_WORDS.search(COUNTS.sub("", name.lower())) or SECRET_TEXT.search(text):
                 raise invalid(
                     "would show a secret in the stack file and in the pod; secret values come from "
                     "pulumi config set --secret",
@@ -479,6 +478,14 @@ class Settings(Model):
     quota: Quota | None = None
     guardrails: Guardrails = Guardrails()
     services: dict[ServiceName, ServiceSettings] = Field(min_length=1)
+
+    @field_validator("pins")
+    @classmethod
+    def _of_tags(cls, pins: dict[str, str]) -> dict[str, str]:
+        for image in pins:
+            if "@" in image:
+                raise invalid("has a digest already, and a tag alone can be pinned; remove the key", image)
+        return pins
 
     @model_validator(mode="after")
     def _around_a_managed_cluster(self) -> Self:

@@ -7,7 +7,7 @@ A service has a list of them, and they add up: which version answers whom (`spli
 
 import re
 from datetime import date
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     BeforeValidator,
@@ -22,16 +22,19 @@ from pydantic_core import CoreSchema
 
 from components.model.catalogue import ServiceName
 from components.model.types import (
+    AccessPath,
     Attempts,
     CookieName,
+    CookieValue,
     Count,
     Duration,
     HeaderName,
-    HostName,
     Method,
     Model,
+    Outsider,
     Pattern,
     Percent,
+    ServerName,
     Status,
     VersionName,
     Weight,
@@ -111,9 +114,18 @@ class Conditions(Model):
     """Which requests are meant; all that is given must hold."""
 
     headers: dict[HeaderName, TextMatch] = Field(default_factory=dict)
-    cookie: dict[CookieName, str] = Field(default_factory=dict, max_length=1)  # one: all are one header
+    # One: all are one header.
+    cookie: dict[CookieName, CookieValue] = Field(default_factory=dict, max_length=1)
     path: TextMatch | None = None
     methods: Methods | None = None
+
+    @field_validator("path")
+    @classmethod
+    def _without_a_query(cls, path: TextMatch | None) -> TextMatch | None:
+        # Envoy compares the path alone; a pattern may match it in ways nobody can tell from its text.
+        if path and path.regex is None and not re.fullmatch(r"/[^?#]*", path.form[1]):
+            raise invalid("must begin with / and have no query, which is not compared, e.g. /api/customers")
+        return path
 
     @model_validator(mode="after")
     def _cookies_are_a_header(self) -> Self:
@@ -349,29 +361,9 @@ class Access(Model):
 
     kind: Literal["access"]
     callers: Annotated[tuple[ServiceName, ...], Field(strict=False)] = ()
-    # namespace/service account of somebody who is not part of this environment
-    outsiders: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    outsiders: Annotated[tuple[Outsider, ...], Field(strict=False)] = ()
     methods: Methods | None = None
-    paths: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] | None = None
-
-    OUTSIDER: ClassVar[str] = "namespace/service-account"
-
-    @field_validator("outsiders")
-    @classmethod
-    def _named_in_full(cls, outsiders: tuple[str, ...]) -> tuple[str, ...]:
-        for number, outsider in enumerate(outsiders):
-            namespace, _, account = outsider.partition("/")
-            if not (namespace and account) or "/" in account or "*" in outsider:
-                raise invalid(f"must be {cls.OUTSIDER}, e.g. monitoring/prometheus", number)
-        return outsiders
-
-    @field_validator("paths")
-    @classmethod
-    def _paths_begin_with_a_slash(cls, paths: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        for number, path in enumerate(paths or ()):
-            if not path.startswith("/") or "*" in path.removesuffix("*"):
-                raise invalid("must be a path, with a * at its end where it goes on, e.g. /api/*", number)
-        return paths
+    paths: Annotated[tuple[AccessPath, ...], Field(strict=False, min_length=1)] | None = None
 
     @property
     def narrows(self) -> bool:
@@ -455,8 +447,8 @@ class ShadowQueue(Model):
     shadow: VersionName
     # In lower case, as host names are here: the services find their master connection by replacing the
     # database's name, which has capitals, wherever it stands in the connection string.
-    sql_host: HostName | None = Field(default=None, alias="sqlHost")
-    mail_host: HostName | None = Field(default=None, alias="mailHost")
+    sql_host: ServerName | None = Field(default=None, alias="sqlHost")
+    mail_host: ServerName | None = Field(default=None, alias="mailHost")
 
     @model_validator(mode="after")
     def _two(self) -> Self:

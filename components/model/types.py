@@ -14,14 +14,27 @@ if TYPE_CHECKING:
     import re2  # type: ignore[import-untyped]
 
 _DNS_LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
-_DNS_NAME = re.compile(r"(\*|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*")
+_PART = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+_OCTET = r"(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+# What ends with a number is no name to Istio. Its gateways take addresses, and no name without a dot.
+_NAMED = r"(?!(.*\.)?[0-9]+$)"
+_DNS_NAME = re.compile(rf"\*|({_OCTET}\.){{3}}{_OCTET}|{_NAMED}(\*|{_PART})(\.{_PART})+")
+_SERVER = re.compile(rf"{_NAMED}{_PART}(\.{_PART})*")
+_OBJECT = re.compile(rf"{_PART}(\.{_PART})*")
 _VERSION = re.compile(r"v[1-9][0-9]?")
 _ADDON = re.compile(r"asm-1-(2[4-9]|[3-9][0-9])")  # older ones know no native sidecar by annotation
 _DURATION = re.compile(r"([1-9][0-9]*)(ms|s|m|h)")
 LONGEST_PATTERN = 256
 _MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
+# A single byte is Envoy's alone: Go's RE2, by which Istio checks a pattern, has none.
+_ONE_BYTE = r"\C"
+_QUOTED = re.compile(r"\\Q.*?(\\E|$)|\\[^C]", re.DOTALL)  # what may only look like it
 _HEADER = re.compile(r"[a-z0-9]([-a-z0-9_]*[a-z0-9])?")
 _COOKIE = re.compile(r"[A-Za-z0-9_.-]+")
+# What parts cookies, and what none can hold.
+_COOKIE_VALUE = re.compile(r"[^\s;,\x00-\x1f\x7f]*")
+_OUTSIDER = re.compile(rf"{_PART}/{_PART}(\.{_PART})*")
+_PATH = re.compile(r"/[^*{}?#\s\x00-\x1f\x7f]*\*?")
 _ENVIRONMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CPU = re.compile(r"([1-9][0-9]*)m|([1-9][0-9]*)")
 _BYTES = re.compile(r"([1-9][0-9]*)(Mi|Gi)")
@@ -99,9 +112,9 @@ def mebibytes(size: str) -> int:
 
 
 def regular_expression(value: str) -> str:
-    """A pattern as Envoy reads it (RE2): no look-around, no back references.
+    """A pattern as Envoy and Istio read it (RE2): no look-around, no back references, no single bytes.
 
-    Source: https://github.com/google/re2/wiki/Syntax
+    Source: https://github.com/google/re2/wiki/Syntax; https://pkg.go.dev/regexp/syntax
     """
     if len(value) > LONGEST_PATTERN:
         raise invalid(f"must be at most {LONGEST_PATTERN} characters, e.g. (beta|staff)-.*")
@@ -109,6 +122,8 @@ def regular_expression(value: str) -> str:
         compiled(value)
     except ValueError as error:
         raise invalid(f"is no pattern of Envoy's RE2 ({error}), e.g. (beta|staff)-.*") from None
+    if _ONE_BYTE in _QUOTED.sub("", value):
+        raise invalid(f"has {_ONE_BYTE}, which Istio's RE2 has not; valid: a dot, e.g. (beta|staff)-.*")
     return value
 
 
@@ -132,6 +147,11 @@ def compiled(pattern: str) -> "re2._Regexp[str]":
         ) from None
     except UnicodeEncodeError:
         raise ValueError("not every character can be sent") from None
+
+
+def within(host: str, other: str) -> bool:
+    """Whether one `HostName` is among those another stands for."""
+    return other in ("*", host) or (other.startswith("*.") and host.endswith(other[1:]))
 
 
 def _at_most_a_day(duration: str) -> str:
@@ -178,7 +198,30 @@ DnsLabel = Annotated[
 HostName = Annotated[
     str,
     AfterValidator(
-        Matching(_DNS_NAME, "must be a DNS name, *.name, or * for every host, e.g. pitstop.example.org", 253)
+        Matching(
+            _DNS_NAME, "must be a whole DNS name, *.name, or * for every host, e.g. pitstop.example.org", 253
+        )
+    ),
+]
+ServerName = Annotated[
+    str,
+    AfterValidator(
+        Matching(_SERVER, "must be one host, by its name and not its address, e.g. smtp.example.org", 253)
+    ),
+]
+ObjectName = Annotated[
+    str,
+    AfterValidator(Matching(_OBJECT, "must be lower-case letters, digits, '-' and '.', e.g. pitstop-1", 253)),
+]
+# Helm's names are at most 53 characters, and a control plane's release is istiod-NAME.
+RevisionName = Annotated[
+    str,
+    AfterValidator(
+        Matching(
+            _DNS_LABEL,
+            "must be at most 46 lower-case letters, digits and '-', starting with a letter, e.g. canary",
+            46,
+        )
     ),
 ]
 VersionName = Annotated[str, AfterValidator(Matching(_VERSION, "must be v and a number, e.g. v1", 3))]
@@ -212,6 +255,27 @@ HeaderName = Annotated[
 ]
 CookieName = Annotated[
     str, AfterValidator(Matching(_COOKIE, "must be letters, digits, '_', '-' and '.', e.g. beta", 63))
+]
+# Istio's patterns are at most 1024 bytes: a name of 63 characters and this fit into one.
+CookieValue = Annotated[
+    str,
+    AfterValidator(
+        Matching(_COOKIE_VALUE, "must be at most 200 characters, no space, ; or , among them, e.g. beta", 200)
+    ),
+]
+# Who is not part of this environment: namespace and service account.
+Outsider = Annotated[
+    str,
+    AfterValidator(Matching(_OUTSIDER, "must be namespace/service-account, e.g. monitoring/prometheus", 317)),
+]
+# Istio compares paths without their query, and takes braces for a template.
+AccessPath = Annotated[
+    str,
+    AfterValidator(
+        Matching(
+            _PATH, "must be a path without query, with a * at its end where it goes on, e.g. /api/*", 1024
+        )
+    ),
 ]
 EnvironmentName = Annotated[
     str,

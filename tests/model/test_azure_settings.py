@@ -12,6 +12,7 @@ Case = tuple[Node, str]
 SYSTEM = "cluster.system"
 APPS = "cluster.pools.apps"
 D4 = "Standard_D4ds_v5"
+ONE_SERVER = "must be one host, by its name and not its address, e.g. smtp.example.org"
 
 REJECTED: dict[str, Case] = {
     "a version as a number": (
@@ -315,7 +316,11 @@ REJECTED: dict[str, Case] = {
     ),
     "databases anywhere": (
         {"azure.database": {"kind": "external", "host": "*.example.org"}},
-        'pitstop:azure.database.host = "*.example.org": must be one host, e.g. sql.example.org',
+        f'pitstop:azure.database.host = "*.example.org": {ONE_SERVER}',
+    ),
+    "databases at an address": (
+        {"azure.database": {"kind": "external", "host": "10.20.0.4"}},
+        f'pitstop:azure.database.host = "10.20.0.4": {ONE_SERVER}',
     ),
     "images of a branch": (
         {"azure.registry": {"builds": {"commit": "main"}}},

@@ -28,7 +28,11 @@ conditions = st.fixed_dictionaries(
     optional={
         "headers": st.dictionaries(st.sampled_from(["x-a", "x-b"]), text, min_size=1, max_size=2),
         "cookie": st.just({"beta": "1"}),
-        "path": text.map(lambda one: one if isinstance(one, dict) else f"/{one}"),
+        "path": text.map(
+            lambda one: (
+                {form: f"/{part}" for form, part in one.items()} if isinstance(one, dict) else f"/{one}"
+            )
+        ),
         "methods": methods,
     },
 )

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from components.model import matches
 from components.model.matches import EVERYTHING, Caller, Match, NoWordsForItError, Request, Text
 from components.model.traffic import CallerLane, ConditionalRoute, FaultInjection
-from tests.model.examples import Node
+from tests.model.examples import Node, pick
 
 # Few words, so that conditions and requests often meet.
 WORDS = ("a", "ab", "abc", "b", "ba", "")
@@ -304,6 +304,13 @@ def test_what_takes_the_requests_of_another() -> None:
     assert matches.takers(EVERYTHING, [get, post, some]) == ()
     assert matches.takers(some, [get, EVERYTHING]) == (1,)
     assert matches.takers(some, []) == ()
+
+
+@pytest.mark.parametrize("value", ["." * 200, "\U0001f600" * 200])
+def test_the_pattern_of_the_longest_cookie_is_one_that_istio_takes(value: str) -> None:
+    route = ConditionalRoute.model_validate({"kind": "route", "to": "v2", "cookie": {"." * 63: value}})
+    pattern = pick(matches.of_conditions(route).document(), "headers", "cookie", "regex")
+    assert len(str(pattern).encode()) <= 1024
 
 
 def test_a_request_without_the_header_is_not_taken() -> None:

@@ -12,6 +12,8 @@ from tests.model.test_azure_settings import PLACES as AZURE_PLACES
 
 API = "services.customermanagementapi"
 KEY = f"pitstop:{API}"
+SHA = f"sha256:{'0' * 64}"
+ONE_SERVER = "must be one host, by its name and not its address, e.g. smtp.example.org"
 
 REJECTED: dict[str, Case] = {
     "unknown key": (
@@ -233,14 +235,35 @@ REJECTED: dict[str, Case] = {
     "a host that is none": (
         {"ingress.hosts": ["*", "a..b"]},
         (
-            'pitstop:ingress.hosts[1] = "a..b": must be a DNS name, *.name, or * for every host, '
+            'pitstop:ingress.hosts[1] = "a..b": must be a whole DNS name, *.name, or * for every host, '
             "e.g. pitstop.example.org"
         ),
     ),
     "a host with a part that is too long": (
         {"ingress.hosts": [f"{'a' * 64}.org"]},
         (
-            f'pitstop:ingress.hosts[0] = "{"a" * 64}.org": must be a DNS name, *.name, or * for every host, '
+            f'pitstop:ingress.hosts[0] = "{"a" * 64}.org": must be a whole DNS name, *.name, or * for every '
+            "host, e.g. pitstop.example.org"
+        ),
+    ),
+    "a host of one word": (
+        {"ingress.hosts": ["localhost"]},
+        (
+            'pitstop:ingress.hosts[0] = "localhost": must be a whole DNS name, *.name, or * for every host, '
+            "e.g. pitstop.example.org"
+        ),
+    ),
+    "a host that ends with a number": (
+        {"ingress.hosts": ["web.123"]},
+        (
+            'pitstop:ingress.hosts[0] = "web.123": must be a whole DNS name, *.name, or * for every host, '
+            "e.g. pitstop.example.org"
+        ),
+    ),
+    "an address that is none": (
+        {"ingress.hosts": ["10.0.0.256"]},
+        (
+            'pitstop:ingress.hosts[0] = "10.0.0.256": must be a whole DNS name, *.name, or * for every host, '
             "e.g. pitstop.example.org"
         ),
     ),
@@ -263,7 +286,36 @@ REJECTED: dict[str, Case] = {
     ),
     "a way out to many hosts": (
         {"egress": [{"host": "*.example.org", "callers": ["webapp"]}]},
-        'pitstop:egress[0].host = "*.example.org": must be one host, e.g. smtp.example.org',
+        f'pitstop:egress[0].host = "*.example.org": {ONE_SERVER}',
+    ),
+    "a way out to an address": (
+        {"egress": [{"host": "10.0.0.1", "callers": ["webapp"]}]},
+        f'pitstop:egress[0].host = "10.0.0.1": {ONE_SERVER}',
+    ),
+    "a way out to what ends with a number": (
+        {"egress": [{"host": "smtp.123", "callers": ["webapp"]}]},
+        f'pitstop:egress[0].host = "smtp.123": {ONE_SERVER}',
+    ),
+    "a digest of a digest": (
+        {"pins": {f"ghcr.io/acme/a:1@{SHA}": SHA}},
+        (
+            f'pitstop:pins.ghcr.io/acme/a:1@{SHA} = "{SHA}": has a digest already, and a tag alone can be '
+            "pinned; remove the key"
+        ),
+    ),
+    "a control plane whose release has no name": (
+        {"mesh": {"kind": "helm", "revisions": [{"name": "a" * 47}], "live": "a" * 47}},
+        (
+            f'pitstop:mesh.revisions[0].name = "{"a" * 47}": must be at most 46 lower-case letters, digits '
+            "and '-', starting with a letter, e.g. canary"
+        ),
+    ),
+    "a class of disks in capitals": (
+        {"storage": {"class": "Managed"}},
+        (
+            "pitstop:storage.class = \"Managed\": must be lower-case letters, digits, '-' and '.', "
+            "e.g. pitstop-1"
+        ),
     ),
     "a way out without a host": (
         {"egress": [{"callers": ["webapp"]}]},
@@ -401,7 +453,12 @@ def test_a_mistake_is_one_line_with_key_value_and_what_is_valid(case: str) -> No
 
 
 # Their examples are for a key, or stand beside what is wrong.
-ELSEWHERE = {"a setting with a dot", "a version by its tag", "a live control plane of none"}
+ELSEWHERE = {
+    "a setting with a dot",
+    "a version by its tag",
+    "a live control plane of none",
+    "a control plane whose release has no name",
+}
 
 
 @pytest.mark.parametrize(
@@ -469,6 +526,8 @@ OUT: Node = {"host": "smtp.example.org", "callers": ["webapp"]}
         {"ingress": REMOVE},
         {"ingress.hosts": ["pitstop.example.org", "*.example.com"]},
         {"ingress.hosts": [f"{'a' * 63}.org"]},
+        {"ingress.hosts": ["10.0.0.1", "*.org", "1.2.3.example.org"]},
+        {"ingress.tls": {"kind": "secret", "name": "example.org"}},
         {"ingress.tls": {"kind": "values"}},
         {"ingress.tls": {"kind": "secret", "name": "wildcard", "redirect": False}},
         {"images": "standin"},
@@ -476,8 +535,12 @@ OUT: Node = {"host": "smtp.example.org", "callers": ["webapp"]}
         {"images": "ghcr.io/acme/pitstop"},
         {"images": "registry:5000"},
         {"egress": [OUT, {**OUT, "port": 25, "protocol": "TCP"}]},
+        {"egress": [{**OUT, "host": "smtp"}, {**OUT, "host": "1.2.3.4a"}]},
+        {"pins": {"ghcr.io/acme/a:1": SHA}},
+        {"mesh": {"kind": "helm", "revisions": [{"name": "a" * 46}], "live": "a" * 46}},
         {"storage": {"kind": "ephemeral", "sizes": {"sqlserver": "512Mi"}}},
         {"storage": {"class": "managed-csi", "retain": True}},
+        {"storage": {"class": "managed.csi"}},
         {"quota": {"cpu": 4, "memory": "8Gi", "pods": 60}},
         {"quota": {"cpu": "3500m", "memory": "8192Mi", "pods": 60}},
         {"guardrails": {"faults": False, "retryBudget": 1, "maxWeightStep": 10}},
@@ -498,6 +561,30 @@ OUT: Node = {"host": "smtp.example.org", "callers": ["webapp"]}
 )
 def test_accepted(changes: dict[str, object]) -> None:
     assert settings(changes) == parse(raw(changes))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "OpenAI__MaxTokens",
+        "max_tokens",
+        "MAX_OUTPUT_TOKENS",
+        "TokensPerMinute",
+        "TokensLimit",
+        "Tokens_Count",
+    ],
+)
+def test_how_many_tokens_there_are_is_no_secret(name: str) -> None:
+    assert settings({V1: {"v1": {"settings": {name: "1"}}}})
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Token", "ApiToken", "Api__Tokens", "MaxToken", "MaxTokensSecret", "MaxPasswordTokens", "TokenPerson"],
+)
+def test_a_token_is_one(name: str) -> None:
+    (line,) = lines({V1: {"v1": {"settings": {name: "1"}}}})
+    assert "would show a secret" in line
 
 
 def test_what_is_given_is_kept() -> None:

@@ -44,7 +44,10 @@ SHARE = "must be a number from 0.0001 to 100, e.g. 25"
 DURATION = "must be a whole number and ms, s, m or h, e.g. 10s"
 LIMIT = "must limit something, e.g. {max: 100, pending: 50}"
 OUTSIDER = "must be namespace/service-account, e.g. monitoring/prometheus"
-PATH = "must be a path, with a * at its end where it goes on, e.g. /api/*"
+PATH = "must be a path without query, with a * at its end where it goes on, e.g. /api/*"
+ROUTED = "must begin with / and have no query, which is not compared, e.g. /api/customers"
+COOKIE = "must be at most 200 characters, no space, ; or , among them, e.g. beta"
+ONE_SERVER = "must be one host, by its name and not its address, e.g. smtp.example.org"
 EMPTY = "must not be empty"
 TRUE: object = True  # what YAML makes of true
 
@@ -197,6 +200,14 @@ REJECTED: dict[str, Case] = {
     "a cookie with a space": at(
         ROUTE, "cookie", {"a b": "1"}, "must be letters, digits, '_', '-' and '.', e.g. beta", "cookie.a b"
     ),
+    "a cookie that is two": at(ROUTE, "cookie", {"a": "1; b"}, COOKIE, "cookie.a"),
+    "a cookie with a comma": at(ROUTE, "cookie", {"a": "1,b"}, COOKIE, "cookie.a"),
+    "a cookie with a line's end": at(ROUTE, "cookie", {"a": "1\n"}, COOKIE, "cookie.a"),
+    "a cookie nobody can type": at(ROUTE, "cookie", {"a": "1\x01"}, COOKIE, "cookie.a"),
+    "a path without a slash": at(ROUTE, "path", "api/customers", ROUTED),
+    "a prefix without a slash": at(ROUTE, "path", {"prefix": "api/"}, ROUTED),
+    "a path with a query": at(FAULT, "path", {"exact": "/api?page=1"}, ROUTED),
+    "a prefix with a fragment": at(ROUTE, "path", {"prefix": "/api#"}, ROUTED),
     "cookies beside their own header": (
         {f"{API}.traffic[1]": {**ROUTE, "headers": {"cookie": "a=1"}, "cookie": {"a": "1"}}},
         f'{KEY}.traffic[1].headers.cookie = "a=1": cookies are this header; state one of the two',
@@ -341,6 +352,18 @@ REJECTED: dict[str, Case] = {
         ACCESS, "outsiders", ["a/b", "monitoring/*"], OUTSIDER, "outsiders[1]"
     ),
     "access for a certificate's name": at(ACCESS, "outsiders", ["ns/a/sa/b"], OUTSIDER, "outsiders[0]"),
+    "access for a namespace that cannot be": at(
+        ACCESS, "outsiders", ["My Namespace/foo"], OUTSIDER, "outsiders[0]"
+    ),
+    "access for an account that cannot be": at(
+        ACCESS, "outsiders", ["monitoring/foo bar"], OUTSIDER, "outsiders[0]"
+    ),
+    "access for capitals": at(ACCESS, "outsiders", ["Monitoring/prometheus"], OUTSIDER, "outsiders[0]"),
+    "access to a template": at(ACCESS, "paths", ["/api/{id}"], PATH, "paths[0]"),
+    "access to an open brace": at(ACCESS, "paths", ["/api/{"], PATH, "paths[0]"),
+    "access to a query": at(ACCESS, "paths", ["/api?page=1"], PATH, "paths[0]"),
+    "access to a fragment": at(ACCESS, "paths", ["/api#top"], PATH, "paths[0]"),
+    "access to a path with a space": at(ACCESS, "paths", ["/a b"], PATH, "paths[0]"),
     "access to a relative path": at(ACCESS, "paths", ["api/*"], PATH, "paths[0]"),
     "access to a star in the middle": at(ACCESS, "paths", ["/api", "/api/*/x"], PATH, "paths[1]"),
     "access to no path": at(ACCESS, "paths", [], EMPTY),
@@ -379,6 +402,12 @@ UNRELEASED: dict[str, Case] = {
     "with no shadow": release({"kind": "shadow", "live": "v1"}, "required, e.g. v2", "shadow"),
     "with a shadow of itself": release(
         {"kind": "shadow", "live": "v1", "shadow": "v1"}, "must differ from live, which is v1 too", "shadow"
+    ),
+    "with a SQL Server at an address": release(
+        {"kind": "shadow", "live": "v1", "shadow": "v2", "sqlHost": "10.0.0.1"}, ONE_SERVER, "sqlHost"
+    ),
+    "with any mail server": release(
+        {"kind": "shadow", "live": "v1", "shadow": "v2", "mailHost": "*.example.org"}, ONE_SERVER, "mailHost"
     ),
     "with weights": release({"kind": "share", "weights": {"v1": 50}}, "unknown key; valid: kind", "weights"),
 }
@@ -427,7 +456,16 @@ def test_a_pattern_envoy_would_refuse_is_refused(pattern: str) -> None:
     assert line.endswith(", e.g. (beta|staff)-.*")
 
 
-@pytest.mark.parametrize("pattern", ["(beta|staff)-.*", r"\d+", "(?i)beta", "[^;]*", "é+", "a{1000}"])
+@pytest.mark.parametrize("pattern", [r"\C", r"beta\C*", r"\\\C", r"\QC\E\C"])
+def test_a_pattern_istio_would_refuse_is_refused(pattern: str) -> None:
+    (line,) = lines({f"{API}.traffic[1]": ROUTE, f"{API}.traffic[1].headers.x-beta": {"regex": pattern}})
+    assert line.endswith(r": has \C, which Istio's RE2 has not; valid: a dot, e.g. (beta|staff)-.*")
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["(beta|staff)-.*", r"\d+", "(?i)beta", "[^;]*", "é+", "a{1000}", r"\\C", r"\Q\C\E", r"a\Q\C", r"\pC"],
+)
 def test_a_pattern_of_envoys_is_accepted(pattern: str) -> None:
     assert TextMatch.model_validate({"regex": pattern}).form == ("regex", pattern)
 
@@ -451,10 +489,13 @@ ACCEPTED: list[Node] = [
     ROUTE,
     {"kind": "route", "to": "v1", "headers": {"x-user": {"regex": "(a|b)-.*"}, "x-env": {"prefix": "st"}}},
     {"kind": "route", "to": "v1", "cookie": {"beta": "1"}},
+    {"kind": "route", "to": "v1", "cookie": {"beta": "ä" * 199 + "="}},
+    {"kind": "route", "to": "v1", "cookie": {"beta": ""}},
     {"kind": "route", "to": "v1", "path": "/api/customers"},
     {"kind": "route", "to": "v1", "path": "/"},
     {"kind": "route", "to": "v1", "path": {"prefix": "/"}, "methods": ["GET"]},
     {"kind": "route", "to": "v1", "path": {"regex": "/.*/edit"}},
+    {"kind": "route", "to": "v1", "path": {"regex": "/api/.*|.*[.]js"}},
     {"kind": "route", "to": "v1", "path": {"prefix": "/api/"}, "methods": ["GET", "HEAD"]},
     LANE,
     MIRROR,
@@ -482,6 +523,7 @@ ACCEPTED: list[Node] = [
     {"kind": "affinity", "header": "x-user"},
     ACCESS,
     {"kind": "access", "outsiders": ["monitoring/prometheus"], "methods": ["GET"], "paths": ["/", "/api/*"]},
+    {"kind": "access", "outsiders": ["1-of-2/a.b-c"], "paths": ["/*", "/a~b;c=d,e/ü"]},
 ]
 
 

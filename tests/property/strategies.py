@@ -20,7 +20,7 @@ Draw = st.DrawFn
 VERSIONS = ("v1", "v2", "v3", "v10")
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 QUEUES = [name for name, service in CATALOGUE.items() if service.queue]
-PORTLESS_WORDS = st.sampled_from(["beta", "a b", "x=1;y", "ä", "1.0", "yes", "{", "*"])
+PORTLESS_WORDS = st.sampled_from(["beta", "x=1&y", "ä", "1.0", "yes", "{", "*"])
 SECONDS = st.integers(1, 60)
 IMAGES = st.sampled_from(
     ["ghcr.io/acme/webapp:1.0", f"registry.example:5000/a/b@sha256:{'0' * 64}", "docker.io/library/x:1.0"]
@@ -88,8 +88,14 @@ def clusters(draw: Draw, services: Node, *, addon: bool) -> Node:
         return {"cluster": {"kind": "local"}}
     if there == "kubeconfig":
         return {"cluster": {"kind": "kubeconfig", "context": "kind-one"}}
-    chosen = [{"kind": "inCluster"}, {"kind": "azureSql", "sku": draw(st.sampled_from(["S0", "GP_Gen5_2"]))}]
-    database = draw(st.sampled_from(chosen if "sqlserver" in services else chosen[:1]))
+    chosen: list[Node] = [
+        {"kind": "inCluster"},
+        {"kind": "azureSql", "sku": draw(st.sampled_from(["S0", "GP_Gen5_2"]))},
+        {"kind": "external", "host": "sql.example.org", "port": 14330},  # shadows call the usual port
+    ]
+    if any("sqlHost" in own.get("release", {}) for own in services.values()):
+        del chosen[1]  # Azure's has the usual port, and the shadow's would be taken for it
+    database = draw(st.sampled_from(chosen if {"sqlserver"} < set(services) else chosen[:1]))
     if database["kind"] != "inCluster":
         del services["sqlserver"]
     own = draw(st.booleans())

@@ -52,6 +52,7 @@ from components.model.types import (
     LabelValue,
     Model,
     PortNumber,
+    ServerName,
     VersionName,
     all_invalid,
     invalid,
@@ -471,16 +472,9 @@ class ExternalDatabase(Model):
     """A SQL Server that is there already; its administrator prepares databases and logins once."""
 
     kind: Literal["external"]
-    host: HostName
+    host: ServerName
     port: PortNumber = 1433
     administrator: Annotated[str, Field(min_length=1, max_length=128)] = "sa"
-
-    @field_validator("host")
-    @classmethod
-    def _one_host(cls, host: str) -> str:
-        if "*" in host:
-            raise invalid("must be one host, e.g. sql.example.org")
-        return host
 
 
 Database = Annotated[InClusterDatabase | AzureSqlDatabase | ExternalDatabase, Field(discriminator="kind")]
