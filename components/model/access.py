@@ -89,8 +89,7 @@ def _mesh(settings: Settings, known: Iterable[Edge], mesh: Joining) -> Iterator[
         if service.ports:
             gateway = dict(mesh.caller) if service.public else None
             yield _authorization(settings, service, own, to.get(name, ()), gateway)
-    for entry in outside(settings):
-        yield _service_entry(entry, settings.namespace)
+    yield from _service_entries(outside(settings), settings.namespace)
     if scaled_by_queue(settings):
         yield _plain_management(settings.namespace)
 
@@ -165,8 +164,17 @@ def _sidecar(namespace: str, mesh: Joining) -> Manifest:
     return Manifest("default", NETWORKING, "Sidecar", "default", namespace, {}, {"spec": spec})
 
 
-def _service_entry(entry: EgressHost, namespace: str) -> Manifest:
-    name = egress_name(entry)
+def _service_entries(entries: Iterable[EgressHost], namespace: str) -> Iterator[Manifest]:
+    names: set[str] = set()
+    for entry in entries:
+        name = egress_name(entry)
+        if name in names:  # a.b-c.org and a-b.c.org
+            name = f"{name[:40]}-{digest(f'{entry.host}:{entry.port}')}"
+        names.add(name)
+        yield _service_entry(entry, name, namespace)
+
+
+def _service_entry(entry: EgressHost, name: str, namespace: str) -> Manifest:
     port: Document = {
         "number": entry.port,
         "name": f"{entry.protocol.lower()}-{entry.port}",

@@ -268,6 +268,22 @@ def test_an_entry_for_a_long_host_has_a_name_that_fits() -> None:
     assert len(set(names)) == 2
 
 
+def test_entries_whose_hosts_differ_by_a_dot_have_names_of_their_own() -> None:
+    hosts = ["a.b-c.org", "a-b.c.org", "a-b.c-org.org"]
+    made = plan({"egress": [{"host": host, "callers": ["webapp"]} for host in hosts]}, WHOLE)
+    entries = objects(made, "ServiceEntry")
+    assert [pick(one, "spec", "hosts") for one in entries.values()] == [[host] for host in hosts]
+    long = [f"{'a' * 60}.{rest}" for rest in ("b-c.org", "b.c.org")]
+    twice: list[Node] = [
+        {"host": host, "port": port, "callers": ["webapp"]} for host in long for port in (1, 2)
+    ]
+    names = [*objects(plan({"egress": twice}, WHOLE), "ServiceEntry")]
+    assert len(names) == 4
+    assert all(len(name) <= 63 for name in names)
+    alone = plan({"egress": [{"host": hosts[0], "callers": ["webapp"]}]}, WHOLE)
+    assert [*objects(alone, "ServiceEntry")] == [next(iter(entries))] == ["a-b-c-org-443"]
+
+
 # --- a shadow -----------------------------------------------------------------------------------------
 
 

@@ -606,6 +606,22 @@ OUTSIDE = {
         {"namespace": "pitstop"},
         EVERYTHING,
     ),
+    "namespace-taken, by the name that is proposed": Case(
+        {"mesh": {"kind": "existing", "rootNamespace": "pitstop"}},
+        "pitstop:namespace = pitstop: belongs to the cluster or the mesh; valid: one of its own, "
+        "e.g. pitstop-2",
+        {"namespace": "pitstop-2"},
+    ),
+    "host-twice, by every host": Case(
+        {"ingress.hosts": ["*", "a.example.org"]},
+        "pitstop:ingress.hosts[1] = a.example.org: is one of *, which is listed too; remove it",
+        {"ingress.hosts[1]": REMOVE},
+    ),
+    "host-twice, by a wildcard": Case(
+        {"ingress.hosts": ["example.org", "*.a.example.org", "*.example.org"]},
+        "pitstop:ingress.hosts[1] = *.a.example.org: is one of *.example.org, which is listed too; remove it",
+        {"ingress.hosts[1]": REMOVE},
+    ),
     "host-twice": Case(
         {"ingress.hosts": ["a.example.org", "b.example.org", "a.example.org"]},
         "pitstop:ingress.hosts[2] = a.example.org: is listed already; remove it",
@@ -639,6 +655,18 @@ OUTSIDE = {
         "pitstop:egress[1].host = a.example.org:443: egress[0] is the same already; remove one, callers is "
         "a list",
         {"egress": [{"host": "a.example.org", "callers": ["webapp", "customermanagementapi"]}]},
+    ),
+    "egress-twice, the databases": Case(
+        {
+            "azure.database": {"kind": "external", "host": "sql.example.org"},
+            "egress": [
+                {"host": "sql.example.org", "port": 1433, "protocol": "TCP", "callers": ["webapp"]},
+            ],
+        },
+        "pitstop:egress[0].host = sql.example.org:1433: is the databases' server, which services that need "
+        "it call anyway; remove it",
+        {"egress[0].port": 14330},
+        FULL,
     ),
     "egress-blurred": Case(
         {

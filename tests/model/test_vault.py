@@ -13,7 +13,7 @@ from tests.model.test_keeper import CERTIFIED, VAULT
 
 ZONE: Node = {
     "azure.dns": {"zone": "example.org", "resourceGroup": "rg-dns"},
-    "ingress.hosts": ["pitstop.example.org", "*.example.org", "example.org"],
+    "ingress.hosts": ["pitstop.example.org", "*.pitstop.example.org", "example.org"],
 }
 
 
@@ -142,7 +142,7 @@ def test_a_host_as_a_record_of_the_zone(host: str, record: str | None) -> None:
 def test_every_host_leads_to_the_gateways_address() -> None:
     found = azure_plan(ZONE)
     records = [one for one in found.resources if one.token.endswith(":RecordSet")]
-    assert [one.inputs["relativeRecordSetName"] for one in records] == ["pitstop", "*", "@"]
+    assert [one.inputs["relativeRecordSetName"] for one in records] == ["pitstop", "*.pitstop", "@"]
     (target,) = {str(pick(one.inputs["targetResource"], "id")) for one in records}
     assert target.endswith(f"/publicIPAddresses/{inputs(found, 'gateway-address')['publicIpAddressName']}")
     for one in records:

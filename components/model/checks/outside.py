@@ -11,6 +11,7 @@ from components.model.findings import Finding
 from components.model.settings import EgressHost, LocalCluster, Settings
 from components.model.sql import outside, server
 from components.model.traffic import ShadowQueue
+from components.model.types import within
 
 # Where Kubernetes itself and what it needs are, whoever installed the rest.
 KUBERNETES_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
@@ -32,7 +33,9 @@ def namespace_taken(asked: Asked) -> Iterator[Finding]:
     if mesh := joining.joining(settings):
         taken |= {mesh.root_namespace, mesh.gateway_namespace}
     if settings.namespace in taken:
-        text = "belongs to the cluster or the mesh; valid: one of its own, e.g. pitstop"
+        # A mesh has two namespaces.
+        free = next(name for name in ("pitstop", "pitstop-2", "pitstop-3") if name not in taken)
+        text = f"belongs to the cluster or the mesh; valid: one of its own, e.g. {free}"
         yield Finding("namespace-taken", key_path(("namespace",)), text, settings.namespace)
 
 
@@ -41,16 +44,22 @@ def namespace_taken(asked: Asked) -> Iterator[Finding]:
 
 @settings_check(
     "host-twice",
-    "A host of the ingress that is listed twice",
-    reason="Two routes for one host are merged in the order of their creation, or one of them is dropped.",
+    "A host of the ingress that is listed twice, or that another covers",
+    reason=(
+        "Two routes for one host are merged in the order of their creation, or one of them is dropped; and a "
+        "route for a host and for a wildcard that covers it is refused, when everything else is there."
+    ),
     source="https://istio.io/latest/docs/ops/best-practices/traffic-management/#split-virtual-services",
 )
 def host_twice(asked: Asked) -> Iterator[Finding]:
     hosts = asked.settings.ingress.hosts
     for number, host in enumerate(hosts):
+        path = key_path(("ingress", "hosts", number))
+        wider = next((other for other in hosts if other != host and within(host, other)), None)
         if host in hosts[:number]:
-            path = key_path(("ingress", "hosts", number))
             yield Finding("host-twice", path, "is listed already; remove it", host)
+        elif wider:
+            yield Finding("host-twice", path, f"is one of {wider}, which is listed too; remove it", host)
 
 
 @settings_check(
@@ -117,18 +126,23 @@ def egress_inside(asked: Asked) -> Iterator[Finding]:
 @settings_check(
     "egress-twice",
     "A way out that is listed twice",
-    reason="Both would be the same object, of which the cluster keeps one.",
-    source="components/model/access.py",
+    reason="Both would be the same object, of which the cluster keeps one. The databases' server is one too.",
+    source="components/model/access.py; components/model/sql.py",
 )
 def egress_twice(asked: Asked) -> Iterator[Finding]:
-    first: dict[str, int] = {}
-    for number, entry in enumerate(asked.settings.egress):
-        name = access.egress_name(entry)
-        if name in first:
-            text = f"egress[{first[name]}] is the same already; remove one, callers is a list"
-            path = key_path(("egress", number, "host"))
-            yield Finding("egress-twice", path, text, f"{entry.host}:{entry.port}")
-        first.setdefault(name, number)
+    listed = asked.settings.egress
+    databases = [(one.host, one.port) for one in outside(asked.settings)[len(listed) :]]
+    first: dict[tuple[str, int], int] = {}
+    for number, entry in enumerate(listed):
+        place = (entry.host, entry.port)
+        path, value = key_path(("egress", number, "host")), f"{entry.host}:{entry.port}"
+        if place in databases:
+            text = "is the databases' server, which services that need it call anyway; remove it"
+            yield Finding("egress-twice", path, text, value)
+        elif place in first:
+            text = f"egress[{first[place]}] is the same already; remove one, callers is a list"
+            yield Finding("egress-twice", path, text, value)
+        first.setdefault(place, number)
 
 
 @settings_check(
@@ -148,7 +162,7 @@ def egress_blurred(asked: Asked) -> Iterator[Finding]:
     }
     for (one, first), (other, second) in combinations(enumerate(outside(asked.settings)), 2):
         plain = "TCP" in (first.protocol, second.protocol)
-        if plain and first.port == second.port and access.egress_name(first) != access.egress_name(second):
+        if plain and first.port == second.port and first.host != second.host:
             shadow = any((entry.host, entry.port) in shadows for entry in (first, second))
             valid = "another port, or a protocol that names one for both, e.g. protocol: TLS"
             if shadow:

@@ -21,6 +21,7 @@ from components.model.findings import Finding
 from components.model.manifests import Document, Json, Manifest
 from components.model.matches import Caller, Match
 from components.model.plan import EntryPlan, Plan
+from components.model.types import within
 
 HTTP_PROTOCOLS = {"http", "http2", "grpc"}
 FULL_NAME = re.compile(r"[a-z0-9-]+\.[a-z0-9-]+\.svc\.cluster\.local")
@@ -243,13 +244,9 @@ def gateway_hosts(plan: Plan) -> Iterator[Finding]:
         for server in maps(spec(entry.gateway).get("servers")):
             opened = [str(host) for host in as_list(server.get("hosts"))]
             for host in _hosts(entry.route):
-                if not any(_within(host, one) for one in opened):
+                if not any(within(host, one) for one in opened):
                     text = f"{host} is none of the gateway's hosts: {', '.join(opened)}"
                     yield broken("gateway-hosts", entry.route, text)
-
-
-def _within(host: str, opened: str) -> bool:
-    return opened in ("*", host) or (opened.startswith("*.") and host.endswith(opened[1:]))
 
 
 @plan_check(
