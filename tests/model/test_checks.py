@@ -751,13 +751,6 @@ OUTSIDE = {
         {f"{NOTES}.release.sqlHost": "shadow-sql.example.org"},
         EVERYTHING,
     ),
-    "shadow-hosts, every host": Case(
-        {f"{NOTES}.release.sqlHost": "*"},
-        f"pitstop:{NOTES}.release.sqlHost = *: must be one host outside of this namespace, with a dot in its "
-        "name, e.g. sqlHost: sqlserver.example.org",
-        {f"{NOTES}.release.sqlHost": "shadow-sql.example.org"},
-        MESHLESS,
-    ),
     "shadow-hosts, a server elsewhere": Case(
         {"azure.database": ELSEWHERE, f"{NOTES}.release.sqlHost": "sql.example.org"},
         f"pitstop:{NOTES}.release.sqlHost = sql.example.org: is the live version's, which would get "

@@ -217,7 +217,7 @@ def _wrong_server(asked: Asked, service: Service, release: ShadowQueue, key: str
         return f"{service.name} has no use for one; remove the key"
     if _same(host, _live_server(need, service, release, asked.settings), asked.settings):
         return f"is the live version's, which would get everything twice; valid: another, {example}"
-    if "*" in host or _here(host, asked.settings):
+    if _here(host, asked.settings):
         return f"must be one host outside of this namespace, with a dot in its name, {example}"
     return ""
 
