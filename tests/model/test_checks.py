@@ -54,7 +54,7 @@ SHADOWED: Node = {
         "release": SHADOW | {"sqlHost": "shadow-sql.example.org", "mailHost": "shadow-mail.example.org"},
     },
 }
-MESHLESS, AZURE_MESHLESS = raw(SHADOWED, WHOLE), raw(SHADOWED, FULL)
+AZURE_MESHLESS = raw(SHADOWED, FULL)
 SHADOWS_EGRESS = EVERYTHING["egress"][:2]  # type: ignore[index]
 ELSEWHERE: Node = {"kind": "external", "host": "sql.example.org"}
 AZURE_SQL = sql.server(settings(base=FULL)).host
