@@ -555,6 +555,11 @@ CAPACITY = {
         "or more",
         {"storage.sizes.rabbitmq": "256Mi"},
     ),
+    "size-unused": Case(
+        {"storage": {"sizes": {"sqlserver": "4Gi", "logserver": "4Gi"}}},
+        "pitstop:storage.sizes.logserver = 4Gi: is not in this environment; remove the key",
+        {"storage": {"sizes": {"sqlserver": "4Gi"}}},
+    ),
     "image-moves": Case(
         {f"{WEB}.versions": {"v1": {"image": "localhost:5000/webapp:latest"}}},
         "pitstop:services.webapp.versions.v1.image = localhost:5000/webapp:latest: may change; valid: a tag "
@@ -633,6 +638,17 @@ OUTSIDE = {
         "e.g. pitstop.example.org",
         {"ingress.hosts": ["pitstop.example.org"]},
         EVERYTHING,
+    ),
+    "ingress-unused": Case(
+        {WEB: REMOVE, "ingress.hosts": ["a.example.org"]},
+        "pitstop:ingress = a.example.org: nothing here is reached from outside; remove the key, or add "
+        "webapp",
+        {WEB: {}},
+    ),
+    "ingress-unused, by a certificate": Case(
+        {WEB: REMOVE, "ingress.tls": {"kind": "values"}},
+        "pitstop:ingress = *: nothing here is reached from outside; remove the key, or add webapp",
+        {"ingress": REMOVE},
     ),
     "egress-caller": Case(
         {"egress": [{"host": "a.example.org", "callers": ["invoiceservice"]}]},

@@ -61,10 +61,10 @@ def environments(draw: Draw) -> Node:
     _lanes(draw, services, meshed=meshed)
     optional: Node = {
         "images": draw(st.sampled_from(["standin", "upstream", "ghcr.io/acme/pitstop"])),
-        "storage": draw(storages()),
+        "storage": draw(storages(sorted(chosen & {"rabbitmq", "logserver"}))),
         "quota": {"cpu": draw(st.sampled_from(["900", 900, "900000m"])), "memory": "2000Gi", "pods": 5000},
     }
-    if meshed:  # without one, nobody looks at hosts
+    if meshed and "webapp" in chosen:  # without a mesh, nobody looks at hosts
         optional["ingress"] = draw(ingresses())
     kept = draw(st.sets(st.sampled_from(sorted(optional))))
     staying = sorted(chosen - {"sqlserver"})  # which is not there where Azure has the databases
@@ -238,11 +238,9 @@ def _shadows(services: Mapping[str, Node]) -> list[Node]:
 
 
 @st.composite
-def storages(draw: Draw) -> Node:
+def storages(draw: Draw, keeping: list[str]) -> Node:
     kind = draw(st.sampled_from(["claims", "ephemeral"]))
-    sizes = draw(
-        st.dictionaries(st.sampled_from(["sqlserver", "rabbitmq"]), st.sampled_from(["4Gi", "512Mi"]))
-    )
+    sizes = {name: draw(st.sampled_from(["4Gi", "512Mi"])) for name in keeping if draw(st.booleans())}
     claims: Node = {"class": "managed-csi", "retain": draw(st.booleans()), "sizes": sizes}
     return {"kind": kind} | (claims if kind == "claims" else {})
 

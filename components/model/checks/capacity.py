@@ -119,6 +119,19 @@ def storage_small(asked: Asked) -> Iterator[Finding]:
             yield Finding("storage-small", key_path(("storage", "sizes", name)), text, stated)
 
 
+@settings_check(
+    "size-unused",
+    "A size for data of a service that is not there",
+    reason="It would do nothing; the service it was meant for may have another name, or be elsewhere.",
+    source="components/model/pods.py",
+)
+def size_unused(asked: Asked) -> Iterator[Finding]:
+    for name, size in sorted(asked.settings.storage.sizes.items()):
+        if name not in asked.settings.services:
+            path, text = key_path(("storage", "sizes", name)), "is not in this environment; remove the key"
+            yield Finding("size-unused", path, text, size)
+
+
 # --- of what ------------------------------------------------------------------------------------------
 
 

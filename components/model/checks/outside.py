@@ -8,7 +8,7 @@ from components.model.catalogue import CATALOGUE, MAIL, MAIL_HOST, SQL, Need, Se
 from components.model.checks.registry import Asked, settings_check
 from components.model.explain import key_path
 from components.model.findings import Finding
-from components.model.settings import EgressHost, LocalCluster, Settings
+from components.model.settings import EgressHost, Ingress, LocalCluster, Settings
 from components.model.sql import outside, server
 from components.model.traffic import ShadowQueue
 from components.model.types import within
@@ -76,6 +76,21 @@ def host_star_tls(asked: Asked) -> Iterator[Finding]:
         if host == "*":
             text = "no certificate is for every host; valid: the names it is for, e.g. pitstop.example.org"
             yield Finding("host-star-tls", key_path(("ingress", "hosts", number)), text, host)
+
+
+@settings_check(
+    "ingress-unused",
+    "A way in to nothing",
+    reason="The gateway opens for what is reached from outside, and the environment has nothing of the kind.",
+    source="components/model/plan.py",
+)
+def ingress_unused(asked: Asked) -> Iterator[Finding]:
+    settings = asked.settings
+    public = [name for name, service in CATALOGUE.items() if service.public]
+    if not settings.meshed or settings.ingress == Ingress() or set(public) & set(settings.services):
+        return
+    text = f"nothing here is reached from outside; remove the key, or add {', '.join(public)}"
+    yield Finding("ingress-unused", key_path(("ingress",)), text, ", ".join(settings.ingress.hosts))
 
 
 # --- hosts it calls -----------------------------------------------------------------------------------
