@@ -39,6 +39,7 @@ class DatabasePlan:
     script: Manifest
     secret: SecretTemplate | None  # None: made from the vault
     job: Manifest
+    port: int  # of the server
 
     def objects(self) -> tuple[Manifest, ...]:
         """Every object but the Secret."""
@@ -58,6 +59,7 @@ def database_plan(settings: Settings) -> DatabasePlan | None:
         config_map(DATABASE_INIT, here, files, DATABASE_INIT),
         None if in_vault(settings) else secret,
         _job(settings, scripts, secret),
+        there.port,
     )
 
 

@@ -467,6 +467,16 @@ def arguments(container: Document) -> list[Json]:
     return found
 
 
+def test_an_external_server_is_reached_without_a_mesh_too() -> None:
+    alone: Node = {
+        **VARIANTS["external"],
+        "mesh": {"kind": "none"},
+        "services.customermanagementapi.traffic": [{"kind": "bluegreen", "live": "v1"}],
+    }
+    rules = objects(plan(alone, FULL), "NetworkPolicy")["customermanagementapi"]
+    assert {"ports": [{"port": 14330, "protocol": "TCP"}]} in items(rules, "spec", "egress")
+
+
 def test_an_external_server_is_prepared_as_the_one_inside() -> None:
     made = plan(VARIANTS["external"], FULL).database
     assert made is not None

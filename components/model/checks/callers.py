@@ -207,8 +207,9 @@ def _anybody(plan: Plan, own: str, way: str, ports: list[int]) -> bool:
     named = {
         port.get("number") for one in rules(plan, "ServiceEntry") for port in maps(spec(one).get("ports"))
     }
-    if not plan.meshed:  # a shadow's servers; in a mesh, hosts outside are named
+    if not plan.meshed:  # a shadow's servers, and the databases'; in a mesh, hosts outside are named
         named |= {target(need.service, need.port) for need in (SQL, MAIL)}
+        named |= {plan.database.port} if plan.database else set()
     return set(ports) <= named
 
 
