@@ -42,9 +42,9 @@ def end_orphans(marker: str, value: str) -> list[int]:
 
 
 def _orphaned(process: psutil.Process, marker: str, value: str) -> bool:
-    if not process.name().startswith("pulumi-"):
-        return False
     try:
+        if not process.name().startswith("pulumi-"):
+            return False
         if process.environ().get(marker) != value:
             return False
         parent = process.parent()

@@ -1,14 +1,40 @@
 """Rules every test obeys: a skip is a failure where PITSTOP_NO_SKIPS says so; the environment comes last."""
 
 import os
+import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 # The same examples every time, so that a failure is the change's; PITSTOP_EXPLORE=1 looks for new ones.
-settings.register_profile("steady", derandomize=not os.environ.get("PITSTOP_EXPLORE"))
+settings.register_profile("steady", derandomize=not os.environ.get("PITSTOP_EXPLORE"), deadline=None)
 settings.load_profile("steady")
+
+# What a shell does to a run in its background, and tests interrupt what they started.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+# What tests start listens here, whatever proxy the machine has.
+for _name in ("NO_PROXY", "no_proxy"):
+    os.environ[_name] = ",".join(filter(None, (os.environ.get(_name), "127.0.0.1")))
+
+PLUGINS = Path.home() / ".pulumi" / "plugins"
+SLOW = ("cluster", "node", "tools", "rehearsal")
+
+
+@pytest.fixture(autouse=True)
+def _nobodys_own_plugins(request: pytest.FixtureRequest) -> Iterator[None]:
+    """An everyday test that put a stand-in there would have the slow ones after it run with that."""
+    if any(request.node.get_closest_marker(mark) for mark in SLOW):
+        yield
+        return
+    before = _plugins()
+    yield
+    assert _plugins() == before, f"{PLUGINS} has been changed"
+
+
+def _plugins() -> list[tuple[str, str]]:
+    return sorted((str(one), str(one.resolve())) for one in PLUGINS.glob("*/pulumi-*"))
 
 
 @pytest.hookimpl(trylast=True)

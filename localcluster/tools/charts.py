@@ -4,6 +4,8 @@ import os
 import shutil
 from pathlib import Path
 
+from filelock import FileLock
+
 from localcluster.tools.golang import find_go
 from localcluster.tools.pins import read_pins
 from localcluster.tools.store import copy_writable
@@ -25,15 +27,26 @@ def ensure(progress: Progress, *, cache: Path | None = None, checkout: Path = CH
     """The folder that holds the charts `base`, `istiod`, `cni` and `gateway`."""
     root = cache or cache_root()
     target = root / "charts" / read_pins(checkout).istio_revision
-    if all((target / name / "Chart.yaml").is_file() for name in CHARTS):
+    if _whole(target):
         return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{target}.lock"):
+        if not _whole(target):
+            _unpack(target, root, checkout, progress)
+    return target
+
+
+def _whole(target: Path) -> bool:
+    return all((target / name / "Chart.yaml").is_file() for name in CHARTS)
+
+
+def _unpack(target: Path, root: Path, checkout: Path, progress: Progress) -> None:
     with progress.step("Istio's charts"):
         sources = istio_dir(cache=root, checkout=checkout) / "manifests" / "charts"
         shutil.rmtree(target, ignore_errors=True)  # there, yet not whole: someone removed a part of it
         with atomic_dir(target) as scratch:
             for name, folder in CHARTS.items():
                 copy_writable(sources / folder, scratch / name)
-    return target
 
 
 def istio_dir(*, cache: Path | None = None, checkout: Path = CHECKOUT) -> Path:

@@ -268,7 +268,7 @@ class _Run:
     def _forget(self) -> None:
         """Where something new has come, the programs nobody uses any more go; never those of a node."""
         nodes = [self._around.cache.glob(f"checkouts/{where}/node/tools") for where in ("*", "*/*")]
-        lines = [line for listing in chain(*nodes) for line in listing.read_text().splitlines()]
+        lines = [line for listing in chain(*nodes) for line in _lines(listing)]
         running = {Path(line).parent.name for line in lines}
         if gone := forget_unused(self._store.root, running):
             self._progress.note(f"programs nobody used for {DAYS} days are gone from the cache: {len(gone)}")
@@ -307,6 +307,13 @@ class _Run:
     @cached_property
     def _builder(self) -> Builder:
         return Builder(self._store, self._around.checkout, self._go, self._progress, self._cancel)
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        return file.read_text().splitlines()
+    except FileNotFoundError:  # its node is being removed
+        return []
 
 
 def _has(source: Source | None, unit: Sequence[Tool]) -> bool:

@@ -16,7 +16,7 @@ from ops.paths import CHECKOUT
 from tests.cluster.conftest import Running
 
 API = "customermanagementapi"
-SECONDS = 90  # of load at most; an update takes a fraction of it
+SECONDS = 240  # of load at most; an update takes a fraction of it
 RATE = 40
 
 

@@ -1,7 +1,7 @@
 """Each policy does what it says behind a real Envoy: the routes istiod sent, and what load shows."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
@@ -167,12 +167,15 @@ def test_a_timeout_ends_the_wait(lab: Lab) -> None:
 
 def test_affinity_keeps_a_caller_with_one_pod(lab: Lab) -> None:
     lab.apply({"kind": "affinity", "header": "x-user"})
-    runs = [lab.send(40, headers={"x-user": f"user-{number}"}).run for number in range(14)]
+    runs = [lab.send(40, headers={"x-user": f"user-{number}"}).run for number in range(24)]
     for run in runs:
         assert len(pods_of(lab, run)) == 1
     assert len({pod for run in runs for pod in pods_of(lab, run)}) == 2, "everybody on one pod proves nothing"
     lab.apply()
-    assert len(pods_of(lab, lab.send(60, headers={"x-user": "anna"}).run)) == 2
+    # A rule's policies are in no route, which is what `apply` waits for.
+    wait_for(
+        "both pods", 20, lambda: len(pods_of(lab, lab.send(60, headers={"x-user": "anna"}).run)) == 2 or None
+    )
 
 
 def pods_of(lab: Lab, run: str) -> set[str]:
@@ -248,11 +251,15 @@ def test_too_small_a_percentage_never_ejects(lab: Lab) -> None:
 def test_a_circuit_breaker_refuses_what_would_pile_up(lab: Lab) -> None:
     slow = {"standin-delay": "300ms"}
     lab.apply({"kind": "circuitbreaker", "connections": {"max": 1, "pending": 1, "perConnection": 1}})
-    crowded = lab.send(40, query=slow, connections=12)
-    assert crowded.codes.get("503", 0) > 0, crowded.codes
-    assert crowded.codes.get("200", 0) > 0
+
+    def crowd() -> Mapping[str, int]:
+        return lab.send(40, query=slow, connections=12).codes
+
+    # A rule's policies are in no route, which is what `apply` waits for.
+    crowded = wait_for("the limits", 30, lambda: codes if "503" in (codes := crowd()) else None)
+    assert crowded.get("200", 0) > 0
     lab.apply()
-    assert lab.send(40, query=slow, connections=12).codes == {"200": 40}
+    wait_for("the limits to go", 30, lambda: crowd() == {"200": 40} or None)
 
 
 def test_access_narrowed_to_reading(lab: Lab) -> None:

@@ -14,9 +14,9 @@ from ops.paths import CHECKOUT
 from tests.cluster.conftest import Running
 
 API = "customermanagementapi"
-CPU = "40m"  # a pod that starts takes a quarter of it, one that answers these requests three quarters
+CPU = "40m"  # a pod that starts takes a quarter of it, one that answers these requests more than all
 PERCENT = 50
-RATE = 200  # requests a second
+RATE = 500  # requests a second
 SECONDS = 150  # of load at most: a scaler looks every 15 seconds at what was measured every 15
 
 

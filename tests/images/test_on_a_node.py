@@ -1,6 +1,7 @@
 """RabbitMQ's image on a node of its own, under the rules every pod of Pitstop runs by."""
 
 import base64
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def broker() -> Iterator[Broker]:
     progress = Progress()
     programs = toolbox.ensure((*images.TOOLS, *TOOLS, "kubeadm"), progress)
     archive = images.ensure(programs, rootfs.ensure(progress), charts.istio_file(images.BOOTSTRAP), progress)
-    cluster = Cluster(EmbeddedNode(cache_root() / "tests" / "rabbitmq"), programs, (archive,))
+    cluster = Cluster(EmbeddedNode(cache_root() / "tests" / f"rabbitmq-{os.getpid()}"), programs, (archive,))
     try:
         cluster.start()
         cluster.node.run("mkdir", "-p", DATA)

@@ -77,6 +77,7 @@ def environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     for name in [name for name in os.environ if name.startswith(("PULUMI", "PITSTOP"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PITSTOP_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))  # where plugins go for a stack that is kept elsewhere
     return {**os.environ, "LOG": str(tmp_path / "log")}
 
 

@@ -33,7 +33,7 @@ from tests.rehearsal.cluster import (
 )
 from tests.traces import left_by_nodes
 
-pytestmark = [pytest.mark.node, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.node, pytest.mark.timeout(600, func_only=True)]
 
 FIRST, SECOND = "asm-1-27", "asm-1-28"
 HOST = "shop.example.org"

@@ -212,8 +212,8 @@ def test_an_interrupted_run_leaves_no_compiler_and_the_next_one_builds(
 
 def test_two_runs_at_once_build_once(machine: Machine, tmp_path: Path) -> None:
     with (
-        another_process(tmp_path, FAKE_GO_DELAY="1.5") as one,
-        another_process(tmp_path, FAKE_GO_DELAY="1.5") as two,
+        another_process(tmp_path, FAKE_GO_DELAY="6") as one,
+        another_process(tmp_path, FAKE_GO_DELAY="6") as two,
     ):
         said = [run.communicate(timeout=60)[0] for run in (one, two)]
     assert one.returncode == two.returncode == 0

@@ -112,7 +112,7 @@ def alive(pid: int) -> bool:
 
 
 def pids(machine: Machine) -> list[int]:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         file = machine.bin / "pids"
         if file.exists() and len(file.read_text().split()) == 2:
