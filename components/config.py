@@ -12,7 +12,7 @@ import pulumi
 
 from components.model import naming
 from components.model.catalogue import CERTIFICATE, Secret
-from components.model.explain import PROJECT, key_path, parse
+from components.model.explain import PROJECT, key_path, no_secret, not_encrypted, parse
 from components.model.findings import Finding, RefusedError
 from components.model.naming import CHARTS_VARIABLE, OWNER_VARIABLE, SECRETS_VARIABLE
 from components.model.outputs import Place
@@ -47,7 +47,11 @@ class Surroundings:
 
 
 def settings() -> Settings:
-    """The settings of the current stack; every key of the project is looked at, the unknown ones too."""
+    """The settings of the current stack; every key of the project is looked at, the unknown ones too.
+
+    Raises:
+        RefusedError: every mistake at once. No line shows an encrypted value.
+    """
     prefix = f"{PROJECT}:"
     given = {
         key.removeprefix(prefix): str(value)
@@ -55,7 +59,10 @@ def settings() -> Settings:
         if key.startswith(prefix)
     }
     secret = set(Secret)
-    return parse({key: _plain(text) for key, text in given.items() if key not in secret})
+    hidden = {key for key in given if pulumi.runtime.is_config_secret(f"{prefix}{key}")}
+    wrong = [not_encrypted(key) for key in given if key in secret - hidden]
+    wrong += [no_secret(key) for key in given if key in hidden - secret]
+    return parse({key: _plain(text) for key, text in given.items() if key not in secret | hidden}, wrong)
 
 
 def _plain(text: str) -> object:

@@ -1,5 +1,6 @@
 """From what pydantic found wrong to lines a person can act on: key path, value, what would be valid."""
 
+import difflib
 import json
 import types
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,6 +10,7 @@ from typing import Annotated, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from components.model.catalogue import Secret
 from components.model.findings import Finding, RefusedError
 from components.model.settings import Settings
 from components.model.types import suggest
@@ -74,21 +76,27 @@ WORDS = {
 }
 SHOWN = 80  # characters of a value; the key path leads to the rest
 DEEPEST = 6
+HIDDEN = "[secret]"  # in place of a value nobody is to see
 
 Raw = Mapping[str, object]
 Keys = Sequence[str | int]
 
 
-def parse(raw: Raw) -> Settings:
-    """Settings from the stack's plain values.
+def parse(raw: Raw, wrong: Sequence[Finding] = ()) -> Settings:
+    """Settings from the stack's plain values; `wrong` is said of the keys that are not among them.
 
     Raises:
         RefusedError: every mistake at once, one line each.
     """
     try:
-        return Settings.model_validate(raw)
+        settings = Settings.model_validate(raw)
     except ValidationError as error:
-        raise RefusedError(findings(error, raw)) from None
+        there = {finding.path for finding in wrong}
+        found = [one for one in findings(error, raw) if one.code != "missing" or one.path not in there]
+        raise RefusedError([*wrong, *found]) from None
+    if wrong:
+        raise RefusedError(wrong)
+    return settings
 
 
 def findings(error: ValidationError, raw: Raw) -> list[Finding]:
@@ -120,12 +128,31 @@ def key_path(parts: Keys) -> str:
     return f"{PROJECT}:{steps.removeprefix('.')}"
 
 
+def no_secret(name: str) -> Finding:
+    """What is said of a value that may be secret, under a key that takes none.
+
+    It is not shown: the engine masks a secret value only where all of it stands.
+    """
+    path = key_path((name,))
+    if name in _keys_of(Settings):
+        return Finding("encrypted", path, "must be plain text; only secret values are encrypted", HIDDEN)
+    return Finding("unknown-key", path, f"unknown key; {suggest(name, list(Secret))}", HIDDEN)
+
+
+def not_encrypted(name: str) -> Finding:
+    """What is said of a secret value that anybody can read; it is not shown once more."""
+    path = key_path((name,))
+    return Finding("secret-plain", path, f"must be encrypted: pulumi config set --secret {path}", HIDDEN)
+
+
 def _finding(details: ErrorDetails, raw: Raw) -> Finding:
     context = details.get("ctx", {})
     keys, owner = _walk(details["loc"])
     keys += tuple(context.get("at", ()))
     path, value = key_path(keys), _shown(raw, keys)
     kind = details["type"]
+    if kind == "extra_forbidden" and len(keys) == 1 and _meant_as_secret(str(keys[0])):
+        return no_secret(str(keys[0]))
     if kind == "extra_forbidden":
         return Finding("unknown-key", path, f"unknown key; {suggest(str(keys[-1]), _keys_of(owner))}", value)
     if kind == "missing":
@@ -136,6 +163,11 @@ def _finding(details: ErrorDetails, raw: Raw) -> Finding:
         valid = f"must be {' or '.join(_names(context['expected_tags']))}"
         return Finding("value", f"{path}.kind", valid, _cut(str(context["tag"])))
     return Finding("value", path, _valid(details), value)
+
+
+def _meant_as_secret(name: str) -> bool:
+    """Whether an unknown key is nearly a secret value's: what stands there may be one."""
+    return bool(difflib.get_close_matches(name.rpartition(":")[2], list(Secret), n=1, cutoff=0.7))
 
 
 def _valid(details: ErrorDetails) -> str:

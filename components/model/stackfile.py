@@ -1,18 +1,23 @@
 """Reads a stack file without Pulumi: for what runs around the program, and for `make preview`."""
 
+import json
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from components.model.catalogue import Secret
-from components.model.explain import PROJECT, parse
+from components.model.explain import PROJECT, SHOWN, key_path, not_encrypted, parse
 from components.model.findings import Finding, RefusedError
 from components.model.settings import Settings
 
 TAGS = "tag:yaml.org,2002:"
+NAME = re.compile(
+    r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}"
+)  # of a stack, as Pulumi takes it, and no flag of its CLI
+EXAMPLE = f"{{{PROJECT}:namespace: pitstop}}"
 
 
 class Loader(yaml.SafeLoader):
@@ -53,8 +58,26 @@ Loader.add_implicit_resolver(f"{TAGS}bool", re.compile(r"true|false", re.IGNOREC
 
 
 def path_of(environment: str, checkout: Path) -> Path:
-    """The stack file of an environment."""
+    """The stack file of an environment.
+
+    Raises:
+        RefusedError: Pulumi takes no stack of that name.
+    """
+    if not NAME.fullmatch(environment):
+        valid = "must be at most 100 letters, digits and - _ . after a letter or digit"
+        shown = json.dumps(environment[:SHOWN])
+        raise _refusal("no-stack", "environment", f"{valid}; {_known(checkout)}", shown)
     return checkout / f"Pulumi.{environment}.yaml"
+
+
+def name_of(path: Path) -> str:
+    """The environment a stack file is of."""
+    return path.name.removeprefix("Pulumi.").removesuffix(".yaml")
+
+
+def environments(checkout: Path) -> tuple[str, ...]:
+    """The environments that have a stack file."""
+    return tuple(sorted(name_of(path) for path in checkout.glob("Pulumi.*.yaml")))
 
 
 def load(path: Path) -> Settings:
@@ -64,8 +87,17 @@ def load(path: Path) -> Settings:
         RefusedError: when the file is missing, is not YAML, or states what is not valid.
     """
     content = _read(path)
-    config = content.get("config") if isinstance(content, dict) else None
-    return parse(_plain(config if isinstance(config, dict) else {}))
+    if not isinstance(content, dict):
+        raise _refusal("no-map", path.name, f"must be a map, e.g. config: {EXAMPLE}")
+    config = {} if content.get("config") is None else content["config"]
+    if not isinstance(config, dict):
+        raise _refusal("no-map", f"{path.name}, config", f"must be a map, e.g. {EXAMPLE}")
+    return parse(_plain(config), [*_misplaced(config)])
+
+
+def encrypted(value: object) -> bool:
+    """Whether a value stands there as Pulumi writes a secret one."""
+    return isinstance(value, dict) and set(value) == {"secure"} and isinstance(value["secure"], str)
 
 
 def decoded(text: str) -> Any:  # noqa: ANN401 - whatever the YAML is
@@ -78,24 +110,40 @@ def decoded(text: str) -> Any:  # noqa: ANN401 - whatever the YAML is
 
 
 def _read(path: Path) -> object:
-    def refuse(code: str, place: str, text: str) -> RefusedError:
-        return RefusedError([Finding(code, place, text)])
-
     try:
-        content: object = decoded(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        content: object = decoded(text) if text.strip() else {}
     except FileNotFoundError:
-        known = sorted(other.name.split(".")[1] for other in path.parent.glob("Pulumi.*.yaml"))
-        raise refuse("no-stack", path.name, f"no such file; environments are {', '.join(known)}") from None
+        raise _refusal("no-stack", path.name, f"no such file; {_known(path.parent)}") from None
     except OSError as error:
-        raise refuse("no-stack", path.name, f"cannot be read ({error.strerror})") from None
+        raise _refusal("no-stack", path.name, f"cannot be read ({error.strerror})") from None
     except yaml.YAMLError as error:
         where = getattr(error, "problem_mark", None)
         line = f", line {where.line + 1}" if where else ""
         problem = getattr(error, "problem", None) or "unreadable"
-        raise refuse("not-yaml", f"{path.name}{line}", f"not YAML: {problem}") from None
+        raise _refusal("not-yaml", f"{path.name}{line}", f"not YAML: {problem}") from None
     except (UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise refuse("not-yaml", path.name, f"not YAML: {type(error).__name__}") from None
+        raise _refusal("not-yaml", path.name, f"not YAML: {type(error).__name__}") from None
     return content
+
+
+def _refusal(code: str, place: str, text: str, value: str = "") -> RefusedError:
+    return RefusedError([Finding(code, place, text, value)])
+
+
+def _known(checkout: Path) -> str:
+    return f"environments are {', '.join(environments(checkout)) or 'none so far'}"
+
+
+def _misplaced(config: dict[str, object]) -> Iterator[Finding]:
+    """Keys the engine gives the project and nothing here would, and secret values in plain text."""
+    for key, value in config.items():
+        project, colon, name = key.partition(":")
+        if not colon:
+            text = f"stands there as {key}, which the engine alone reads; valid: {key_path((key,))}"
+            yield Finding("no-project", key_path((key,)), text)
+        elif project == PROJECT and name in set(Secret) and not encrypted(value):
+            yield not_encrypted(name)
 
 
 def _plain(config: dict[str, object]) -> dict[str, object]:

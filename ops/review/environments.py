@@ -52,7 +52,7 @@ def _written(file: Path, config: dict[str, Any]) -> Path:
     """The file, if it is one that the program takes."""
     file.write_text(yaml.safe_dump({"config": config}, sort_keys=False))
     try:
-        plan_for(stackfile.load(file), naming.owner(PROJECT, file.name.split(".")[1]))
+        plan_for(stackfile.load(file), naming.owner(PROJECT, stackfile.name_of(file)))
     except RefusedError:
         file.unlink()
         raise

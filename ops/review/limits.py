@@ -8,8 +8,10 @@ from components.model import stackfile
 from components.model.findings import RefusedError
 from ops.errors import UserError
 from ops.paths import CHECKOUT
+from ops.review import files
 
 NO_LIMIT = 100
+KEYS = ("pitstop:guardrails", "pitstop:config:guardrails", "guardrails")  # all of them one key to the engine
 
 
 def max_step(stack: str, base: str = "") -> int:
@@ -24,10 +26,10 @@ def max_step(stack: str, base: str = "") -> int:
     try:
         found = [stackfile.load(file).guardrails.max_weight_step]
     except RefusedError:
-        found = []  # the preview says what is wrong with it
+        found = [_step_of(files.text_or_nothing(file))]  # the preview says what is wrong with it
     if base:
         found.append(_step_of(_committed(base, file.name)))
-    return min(found, default=NO_LIMIT)
+    return min(found)
 
 
 def _committed(base: str, name: str) -> str:
@@ -44,7 +46,8 @@ def _git(*arguments: str) -> subprocess.CompletedProcess[str]:
 def _step_of(text: str) -> int:
     """The limit in a stack file of another day, whose other keys may mean something else by now."""
     try:
-        config = stackfile.decoded(text)["config"]["pitstop:guardrails"]["maxWeightStep"]
-    except (yaml.YAMLError, KeyError, TypeError):
+        config = stackfile.decoded(text)["config"]
+        given = [config[key].get("maxWeightStep") for key in KEYS if key in config]
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError, RecursionError):
         return NO_LIMIT
-    return config if isinstance(config, int) else NO_LIMIT
+    return min((step for step in given if isinstance(step, int)), default=NO_LIMIT)

@@ -27,11 +27,12 @@ ROUTE = "{kind: route, to: v1, headers: {x-a: %s}}"
 # What stands in the file, and what one of the lines says.
 REFUSED: dict[str, tuple[str, str]] = {
     "nothing": ("", "pitstop:services: required"),
-    "a text": ("pitstop\n", "pitstop:namespace: required"),
-    "a list": ("- config\n", "pitstop:namespace: required"),
-    "a number": ("42\n", "pitstop:namespace: required"),
+    "a text": ("pitstop\n", "Pulumi.test.yaml: must be a map"),
+    "a list": ("- config\n", "Pulumi.test.yaml: must be a map"),
+    "a number": ("42\n", "Pulumi.test.yaml: must be a map"),
+    "null": ("null\n", "Pulumi.test.yaml: must be a map"),
     "no settings": ("config:\n", "pitstop:namespace: required"),
-    "settings that are a list": ("config: [1]\n", "pitstop:namespace: required"),
+    "settings that are a list": ("config: [1]\n", "Pulumi.test.yaml, config: must be a map"),
     "two documents": ("config: {}\n---\nconfig: {}\n", "line 2: not YAML"),
     "a tab": (f"{HEAD}\tpitstop:services: {{}}\n", "not YAML"),
     "an open bracket": (f"{SERVICES}{{webapp: [\n", "not YAML"),
@@ -92,6 +93,20 @@ REFUSED: dict[str, tuple[str, str]] = {
         f"{SERVICES}{{webapp: {{}}}}\n  pitstop:sqlPasword: {{secure: v1}}\n",
         "sqlPasword",
     ),
+    "a secret in plain text": (
+        f"{SERVICES}{{webapp: {{}}}}\n  pitstop:seqPassword: hunter2hunter2\n",
+        "must be encrypted: pulumi config set --secret pitstop:seqPassword",
+    ),
+    "a secret of which a part is encrypted": (
+        f"{SERVICES}{{webapp: {{}}}}\n  pitstop:seqPassword: {{secure: v1:abc, more: x}}\n",
+        "must be encrypted: pulumi config set --secret pitstop:seqPassword",
+    ),
+    "a key without its project": (
+        f"{SERVICES}{{webapp: {{}}}}\n  egress: []\n",
+        "stands there as egress, which the engine alone reads; valid: pitstop:egress",
+    ),
+    "a key with and without its project": (f"{SERVICES}{{webapp: {{}}}}\n  services: {{}}\n", "as services"),
+    "a key in Pulumi's old form": (f"{SERVICES}{{webapp: {{}}}}\n  pitstop:config:egress: []\n", "unknown"),
     "a key without a name": (f"{SERVICES}{{webapp: {{}}}}\n  'pitstop:': 3\n", "unknown key"),
 }
 # And what may look wrong, and is read as Pulumi reads it.
@@ -115,8 +130,8 @@ def load(folder: Path, content: str | bytes) -> Settings:
 
 
 def wrong(refused: RefusedError) -> list[str]:
-    """What is wrong with the lines; a file that is no YAML is named by its name and line."""
-    if [finding.code for finding in refused.findings] == ["not-yaml"]:
+    """What is wrong with the lines; a file that is no YAML, or no map, is named by its name and line."""
+    if [finding.code for finding in refused.findings] in (["not-yaml"], ["no-map"]):
         (line,) = refused.lines
         return [] if line.startswith("Pulumi.test.yaml") and len(line) < 300 else [line]
     return untold(refused)

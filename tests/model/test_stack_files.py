@@ -69,6 +69,35 @@ def test_an_environment_that_is_not_there(tmp_path: Path) -> None:
         stackfile.load(stackfile.path_of("prod", tmp_path))
 
 
+@pytest.mark.parametrize("name", ["../x", "a/b", "[red]", "my env", "", "-x", "..", "a\n", "a" * 101])
+def test_a_name_that_is_no_stack(name: str, tmp_path: Path) -> None:
+    for other in ("dev", "a.b"):
+        (tmp_path / f"Pulumi.{other}.yaml").touch()
+    with pytest.raises(RefusedError, match=r"^environment = .*; environments are a\.b, dev$"):
+        stackfile.path_of(name, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["dev", "a.b", "pr-12_x"])
+def test_a_stack_file_and_its_environment(name: str, tmp_path: Path) -> None:
+    assert stackfile.name_of(stackfile.path_of(name, tmp_path)) == name
+
+
+def test_a_key_that_stands_there_otherwise_is_not_missing_too(tmp_path: Path) -> None:
+    path = tmp_path / "Pulumi.test.yaml"
+    content = yaml.safe_load((CHECKOUT / "Pulumi.local.yaml").read_text())
+    config = content["config"]
+    config["namespace"] = config.pop("pitstop:namespace")
+    config["pitstop:sqlPassword"] = config["rabbitmqPassword"] = "hunter2hunter2"
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(RefusedError) as refused:
+        stackfile.load(path)
+    first, second, third = sorted(refused.value.lines)
+    assert first.startswith("pitstop:namespace: stands there as namespace")
+    assert second.startswith("pitstop:rabbitmqPassword: stands there as rabbitmqPassword")
+    assert third.startswith("pitstop:sqlPassword = [secret]: must be encrypted")
+    assert "hunter2" not in str(refused.value)
+
+
 def test_a_stack_file_that_is_no_yaml(tmp_path: Path) -> None:
     path = tmp_path / "Pulumi.test.yaml"
     path.write_text("config:\n  a: [\n")

@@ -141,13 +141,18 @@ def whole_program() -> None:
 
 
 def execute(content: Node, recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> Recorder:
-    """Runs `__main__.py` with a stack's values, as the language host would."""
+    """Runs `__main__.py` with a stack's values, as the language host would; `{secure: ...}` is decrypted."""
+    encrypted = {
+        key: value["secure"]
+        for key, value in content.items()
+        if isinstance(value, dict) and set(value) == {"secure"}
+    }
     texts = {
         f"pitstop:{key}": value if isinstance(value, str) else json.dumps(value)
-        for key, value in content.items()
+        for key, value in (content | encrypted).items()
     }
     monkeypatch.setenv("PULUMI_CONFIG", json.dumps(texts))
-    pulumi.runtime.set_all_config(texts)
+    pulumi.runtime.set_all_config(texts, [f"pitstop:{key}" for key in encrypted])
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     engine = mocks.MockEngine(None)

@@ -70,7 +70,7 @@ def test_a_secret_a_file_does_not_have(run: Run, recorder: Recorder, canary: Nod
 
 
 def test_a_configured_secret_wins_over_the_generated_file(run: Run, canary: Node) -> None:
-    recorder = run(canary | {"sqlPassword": "Sq1-own-value"})
+    recorder = run(canary | {"sqlPassword": {"secure": "Sq1-own-value"}})
     assert "Sq1-own-value" in str(recorder.of("Secret")["sqlserver"].inputs)
     assert SECRETS["sqlPassword"] not in str([one.inputs for one in recorder.requests])
     assert SECRETS["rabbitmqPassword"] in str(recorder.of("Secret")["rabbitmq"].inputs)
@@ -79,9 +79,56 @@ def test_a_configured_secret_wins_over_the_generated_file(run: Run, canary: Node
 def test_configured_secrets_are_enough(run: Run, canary: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PITSTOP_SECRETS")
     own = {name: f"own-{name}" for name in ("sqlPassword", "rabbitmqPassword", "sqlCustomersPassword")}
-    recorder = run(canary | own)
+    recorder = run(canary | {name: {"secure": value} for name, value in own.items()})
     text = str([one.inputs for one in recorder.of("Secret").values()])
     assert all(value in text for value in own.values())
+
+
+PEM = "-----BEGIN EC PRIVATE KEY-----\nMHcC"
+HIDDEN: dict[str, tuple[dict[str, object], str]] = {
+    "a secret in plain text": (
+        {"rabbitmqPassword": "hunter2hunter2"},
+        "pitstop:rabbitmqPassword = [secret]: must be encrypted: pulumi config set --secret pitstop:",
+    ),
+    "a secret nobody needs, in plain text": (
+        {"seqPassword": "hunter2hunter2"},
+        "pitstop:seqPassword = [secret]: must be encrypted: pulumi config set --secret pitstop:seqPassword",
+    ),
+    "a misspelt key": (
+        {"tlskey": {"secure": PEM}},
+        "pitstop:tlskey = [secret]: unknown key; did you mean tlsKey? valid: ",
+    ),
+    "a misspelt key in plain text": (
+        {"rabbitmqPasword": "hunter2hunter2"},
+        "pitstop:rabbitmqPasword = [secret]: unknown key; did you mean rabbitmqPassword? valid: ",
+    ),
+    "an encrypted value nobody knows": (
+        {"colour": {"secure": "hunter2hunter2"}},
+        "pitstop:colour = [secret]: unknown key; valid: ",
+    ),
+    "an encrypted key of ours": (
+        {"namespace": {"secure": "HUNTER2"}},
+        "pitstop:namespace = [secret]: must be plain text; only secret values are encrypted",
+    ),
+    "a map with an encrypted value in it": (
+        {"mesh": {"secure": '{"kind": "helm", "hunter2": "hunter2"}'}},
+        "pitstop:mesh = [secret]: must be plain text; only secret values are encrypted",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", HIDDEN)
+def test_what_may_be_secret_is_not_shown(
+    run: Run, recorder: Recorder, canary: Node, monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    content, line = HIDDEN[case]
+    logged: list[str] = []
+    monkeypatch.setattr(pulumi.log, "error", logged.append)
+    logged.append(refused(run, recorder, canary | content))
+    (said,) = logged
+    assert said.startswith(line)
+    assert "hunter2" not in said.lower()
+    assert "MHcC" not in said
 
 
 def test_a_file_of_secrets_that_is_not_there(
@@ -191,5 +238,5 @@ def test_a_cluster_that_is_ours(run: Run, facts: Callable[[Facts], None], canary
 @pytest.mark.parametrize("value", ["short", "with'quote", "with;semicolon", "with@sign--", "with space"])
 def test_a_password_that_would_end_what_it_stands_in(run: Run, canary: Node, value: str) -> None:
     with pytest.raises(pulumi.RunError, match=r"pitstop:sqlPassword: must be 8 to 128 letters") as refused:
-        run(canary | {"sqlPassword": value})
+        run(canary | {"sqlPassword": {"secure": value}})
     assert value not in str(refused.value)
