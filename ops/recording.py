@@ -4,16 +4,13 @@ The program runs in a process of its own, because the SDK keeps what it is told 
 this is a preview, and nothing exists yet: what only an update would tell is unknown here, as it is there.
 """
 
-import asyncio
 import json
-import logging
 import os
-import runpy
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -21,7 +18,6 @@ import yaml
 from components.model import naming, stackfile
 from components.model.catalogue import Secret
 from components.model.explain import PROJECT
-from components.model.kubeconfig import Target
 from components.model.naming import (
     CHARTS_VARIABLE,
     KUBECONFIG_VARIABLE,
@@ -29,12 +25,11 @@ from components.model.naming import (
     REHEARSAL_VARIABLE,
     SECRETS_VARIABLE,
 )
-from components.model.plan import Plan
-from components.preflight import Facts
 from ops.errors import UserError
 from ops.paths import CHECKOUT
 
 SECONDS = 120
+REFUSED = 3  # the status of a program that says, as JSON, what is wrong
 STACK = "pulumi:pulumi:Stack"
 PLACEHOLDER = "placeholder-of-a-secret-value"
 
@@ -63,20 +58,32 @@ def record(environment: str, file: Path | None = None) -> tuple[Registered, ...]
     managed = stackfile.load(file).azure is not None
     with tempfile.TemporaryDirectory(prefix="pitstop-record-") as folder:
         asked = {"environment": environment, "config": _config(file), "folder": folder}
-        done = subprocess.run(
-            [sys.executable, "-m", "ops.recording"],
+        done = _ended(file, json.dumps(asked), surroundings(environment, Path(folder), managed=managed))
+    if done.returncode == REFUSED:
+        raise UserError(*(f"{file.name}: {line}" for line in json.loads(done.stdout)))
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no output"])[-1]
+        raise UserError(f"{file.name}: {last}")
+    return tuple(Registered(**one | {"after": tuple(one["after"])}) for one in json.loads(done.stdout))
+
+
+def _ended(file: Path, asked: str, around: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            [sys.executable, "-m", "ops.recorder"],
             cwd=CHECKOUT,
-            env=surroundings(environment, Path(folder), managed=managed),
-            input=json.dumps(asked),
+            env=around,
+            input=asked,
             capture_output=True,
             text=True,
             timeout=SECONDS,
             check=False,
         )
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no output"])[-1]
-        raise UserError(f"{file.name}: {last}")
-    return tuple(Registered(**one | {"after": tuple(one["after"])}) for one in json.loads(done.stdout))
+    except subprocess.TimeoutExpired:
+        raise UserError(
+            f"{file.name}: the program has registered nothing whole in {SECONDS} s, e.g. on a busy machine; "
+            "the same command again may do"
+        ) from None
 
 
 def _config(file: Path) -> dict[str, str]:
@@ -86,7 +93,7 @@ def _config(file: Path) -> dict[str, str]:
     return {
         key: value if isinstance(value, str) else json.dumps(value)
         for key, value in stated.items()
-        if not (isinstance(value, dict) and set(value) == {"secure"})
+        if not stackfile.encrypted(value)
     }
 
 
@@ -119,97 +126,3 @@ def surroundings(environment: str, folder: Path, *, managed: bool = False) -> di
             OWNER_VARIABLE: naming.owner(PROJECT, environment),
         }
     )
-
-
-def main() -> None:
-    """Runs the program as it is asked to on standard input; what it registers goes to standard output."""
-    import pulumi
-
-    from components import preflight
-
-    logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.ERROR)
-    asked = json.load(sys.stdin)
-    preflight.look = _nothing_there
-    output = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what the program prints is no part of the record
-    try:
-        registered = _run(asked["environment"], asked["config"])
-    except (pulumi.RunError, UserError) as error:
-        print(error, file=sys.stderr)
-        raise SystemExit(2) from None
-    with output:
-        json.dump(registered, output)
-
-
-def _run(environment: str, config: Mapping[str, str]) -> list[dict[str, object]]:
-    import pulumi
-    from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped]
-    from pulumi.runtime import mocks, proto, settings
-
-    registered: list[dict[str, object]] = []
-
-    class Recorder(mocks.MockMonitor):
-        """Answers like the engine of a first preview, and remembers what it was asked."""
-
-        def RegisterResource(  # noqa: N802 - the protocol's name
-            self, request: proto.RegisterResourceRequest
-        ) -> proto.RegisterResourceResponse:
-            urn = _urn(environment, request.parent, request.type, request.name)
-            one = Registered(
-                type=request.type,
-                name=request.name,
-                urn=urn,
-                inputs=MessageToDict(request.object),
-                protect=request.protect,
-                parent=request.parent,
-                after=tuple(sorted(request.dependencies)),
-                custom=request.custom,
-            )
-            registered.append(asdict(one))
-            return proto.RegisterResourceResponse(urn=urn, id="", object=request.object)
-
-    class Unasked(mocks.Mocks):
-        """A cloud in which there is nothing yet."""
-
-        def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, object]]:
-            raise AssertionError(f"nothing asks for {args.name} here")
-
-        def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, object], list[tuple[str, str]] | None]:
-            return {}, [(args.token, "ResourceNotFound: nothing exists yet")]
-
-    os.environ["PULUMI_CONFIG"] = json.dumps(config)
-    pulumi.runtime.set_all_config(dict(config))
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    settings.configure(
-        mocks.MockSettings(  # type: ignore[no-untyped-call]
-            monitor=Recorder(Unasked()),
-            engine=mocks.MockEngine(None),
-            project=PROJECT,
-            stack=environment,
-            dry_run=True,
-        )
-    )
-    program = str(CHECKOUT / "__main__.py")
-
-    def run() -> None:
-        runpy.run_path(program, run_name="__main__")
-
-    loop.run_until_complete(pulumi.runtime.run_in_stack(run))
-    return registered
-
-
-def _nothing_there(plan: Plan, target: Target) -> Facts:  # noqa: ARG001 - a cluster is not asked
-    """A cluster with nothing on it but the mesh an environment joins."""
-    return Facts(owners={}, istio=plan.mesh is None, control_planes=())
-
-
-def _urn(environment: str, parent: str, kind: str, name: str) -> str:
-    """The name an engine would give: a parent's types come first, the stack's own do not."""
-    above = parent.split("::")[2] if parent else STACK
-    qualified = kind if above == STACK else f"{above}${kind}"
-    return f"urn:pulumi:{environment}::{PROJECT}::{qualified}::{name}"
-
-
-if __name__ == "__main__":
-    main()

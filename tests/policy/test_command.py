@@ -110,6 +110,23 @@ def test_what_only_the_program_refuses_is_one_line_too(tmp_path: Path) -> None:
     assert "Traceback" not in str(refused.value)
 
 
+def test_everything_the_program_refuses_is_a_line(tmp_path: Path) -> None:
+    wrong = tmp_path / "Pulumi.local.yaml"
+    content = (CHECKOUT / "Pulumi.local.yaml").read_text()
+    wrong.write_text(f"{content}  pitstop:quota: {{cpu: 1m, memory: 1Mi, pods: 60}}\n")
+    with pytest.raises(UserError) as refused:
+        recording.record("local", wrong)
+    first, second = refused.value.lines
+    assert first.startswith("Pulumi.local.yaml: pitstop:quota.cpu")
+    assert second.startswith("Pulumi.local.yaml: pitstop:quota.memory")
+
+
+def test_a_program_that_does_not_end_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording, "SECONDS", 0.01)
+    with pytest.raises(UserError, match=r"^Pulumi\.local\.yaml: the program has registered nothing whole in"):
+        recording.record("local")
+
+
 def test_no_credential_of_the_person_reaches_the_program(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
