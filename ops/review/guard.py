@@ -4,9 +4,10 @@ Policies see what will be and never what was, so both are judged here, over the 
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from components.model.types import suggest
 from ops.review import routes
 from ops.review.phrases import few
 from ops.review.preview import PROVIDERS, Change, Preview
@@ -107,9 +108,14 @@ def _left_over(change: Change) -> bool:
     return change.type.startswith(PROVIDERS) and change.kind == "delete"
 
 
-def judge(preview: Preview, allowances: Iterable[str] = (), max_step: int = 100) -> Verdict:
-    """Every reason against a plan; `allowances` are lines, `max_step` percent of requests in one update."""
-    known, wrong = _allowances(allowances, preview.stack)
+def judge(
+    preview: Preview, allowances: Iterable[str] = (), max_step: int = 100, stacks: Collection[str] = ()
+) -> Verdict:
+    """Every reason against a plan; `allowances` are lines, `max_step` percent of requests in one update.
+
+    `stacks` are the other stacks allowances may be for.
+    """
+    known, wrong = _allowances(allowances, preview.stack, stacks)
     dangers = endangered(preview)
     refused = [f"{FAILED}{line}" for line in preview.errors] + wrong
     allowed = []
@@ -138,7 +144,9 @@ def _line_for(change: Change, stack: str) -> str:
     return f"allow: {change.kind} {change.short} {change.name} in {stack} because ..."
 
 
-def _allowances(lines: Iterable[str], stack: str) -> tuple[list[Allowance], list[str]]:
+def _allowances(
+    lines: Iterable[str], stack: str, stacks: Collection[str]
+) -> tuple[list[Allowance], list[str]]:
     """The allowances for this stack, and what is wrong with the others."""
     known: list[Allowance] = []
     wrong: list[str] = []
@@ -153,6 +161,9 @@ def _allowances(lines: Iterable[str], stack: str) -> tuple[list[Allowance], list
             known.append(
                 Allowance(line.strip(), kind, found["type"], found["name"], stack, found["reason"].strip())
             )
+        elif found["stack"] not in stacks:  # nobody else's guard would say so
+            valid = suggest(found["stack"], sorted({stack, *stacks}))
+            wrong.append(f"{line.strip()!r}: there is no stack {found['stack']}; {valid}")
     return known, wrong
 
 

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from components.model import stackfile
 from ops.errors import UserError
+from ops.paths import CHECKOUT
 from ops.review import files, guard, limits, policy, preview
 from ops.review.guard import Verdict
 from ops.review.policy import Finding
@@ -41,5 +43,6 @@ def read(stack: str, folder: Path, base: str = "") -> Material:
         raise UserError(f"--stack = {stack}: the preview is of {found.stack}; valid: {found.stack}")
     results = folder / POLICY
     pull, diff = (files.text_or_nothing(folder / name) for name in (PULL, DIFF))
-    verdict = guard.judge(found, pull.splitlines(), limits.max_step(stack, base))
+    step, stacks = limits.max_step(stack, base), stackfile.environments(CHECKOUT)
+    verdict = guard.judge(found, pull.splitlines(), step, stacks)
     return Material(found, verdict, policy.read(results) if results.exists() else None, diff)

@@ -70,7 +70,7 @@ def test_an_allowance_names_what_it_lets_go(line: str) -> None:
     ],
 )
 def test_another_allowance_does_not_count_and_is_told(line: str, reasons: tuple[str, ...]) -> None:
-    refused = guard.judge(of(REPLACED), [line]).refused
+    refused = guard.judge(of(REPLACED), [line], stacks=("dev", "prod")).refused
     assert len(refused) == len(reasons)
     for reason in reasons:
         assert any(reason in one for one in refused)
@@ -78,7 +78,13 @@ def test_another_allowance_does_not_count_and_is_told(line: str, reasons: tuple[
 
 def test_an_allowance_for_another_stack_is_not_missed() -> None:
     elsewhere = "allow: replace ManagedCluster cluster in prod because x"
-    assert guard.judge(recorded.preview("weights"), [elsewhere]).ok
+    assert guard.judge(recorded.preview("weights"), [elsewhere], stacks=("dev", "prod")).ok
+
+
+def test_an_allowance_for_a_stack_there_is_not_is_refused() -> None:
+    line = "allow: replace ManagedCluster cluster in dve because x"
+    (wrong,) = guard.judge(recorded.preview("weights"), [line], stacks=("dev", "prod")).refused
+    assert wrong == f"{line!r}: there is no stack dve; did you mean dev? valid: dev, prod"
 
 
 @pytest.mark.parametrize("token", guard.PROTECTED)
@@ -162,6 +168,11 @@ def test_the_command_ends_with_2_and_says_why_on_standard_error(tmp_path: Path) 
     done = run.invoke(app, command)
     assert done.exit_code == 0, done.stderr
     assert done.stdout.count("allowed: it is empty") == 2
+    with (tmp_path / "pull.md").open("a") as text:
+        text.write("allow: delete Namespace pitstop in dve because x\n")
+    done = run.invoke(app, command)
+    assert done.exit_code == 2
+    assert "there is no stack dve; did you mean dev? valid: dev, " in done.stderr
 
 
 def test_a_broken_rule_ends_it_too(tmp_path: Path) -> None:
@@ -187,10 +198,12 @@ def test_a_change_cannot_raise_its_own_limit(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(limits, "CHECKOUT", tmp_path)
     file = tmp_path / "Pulumi.dev.yaml"
     git("init", "--initial-branch=main")
+    git("config", "user.name", "a")
+    git("config", "user.email", "a@example.org")
     for most, tag in ((10, "before"), (50, "after")):
         file.write_text(text({"guardrails.maxWeightStep": most}))
         git("add", ".")
-        git("-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-m", tag)
+        git("commit", "-m", tag)
         git("tag", tag)
     assert limits.max_step("dev") == 50
     assert limits.max_step("dev", "before") == 10
@@ -198,6 +211,11 @@ def test_a_change_cannot_raise_its_own_limit(tmp_path: Path, monkeypatch: pytest
     file.write_text("config: {pitstop:namespace: 7}")  # the preview says what is wrong with it
     assert limits.max_step("dev", "before") == 10
     assert limits.max_step("dev") == limits.NO_LIMIT
+    for key in ("guardrails", "pitstop:config:guardrails"):  # the engine takes these too
+        file.write_text(f"config: {{{key}: {{maxWeightStep: 5}}}}")
+        assert limits.max_step("dev") == 5
+        git("commit", "--all", "--message", key)
+        assert limits.max_step("dev", "HEAD") == 5
     (tmp_path / "Pulumi.new.yaml").write_text(text({}))
     assert limits.max_step("new", "before") == 100
     for base in ("nowhere", "--output=x"):
