@@ -152,8 +152,8 @@ class Repository:
         (folder / "preview.json").write_text(json.dumps(engine.preview(self.work / FILE)))
         (folder / "preview.diff").write_text(engine.diff(self.work / FILE))
         judged = self.pitstop("policy", "--env", STACK, "--json")
-        if judged.output:
-            (folder / "policy.json").write_text(judged.output)
+        assert judged.status in (0, 2), judged.errors
+        (folder / "policy.json").write_text(judged.output)  # empty where the stack file is refused
         rehearsal = ("--rehearsal",) if case.fork else ()
         options = ("--stack", STACK, "--folder", str(folder), "--base", "main")
         written = self.pitstop("review", "comment", *options, *rehearsal)

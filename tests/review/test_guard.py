@@ -185,6 +185,18 @@ def test_a_broken_rule_ends_it_too(tmp_path: Path) -> None:
         assert done.stderr == ("" if status == 0 else "dev: W3: Kind name: has no digest. make pin\n")
 
 
+def test_policies_that_gave_no_results_let_nothing_pass(tmp_path: Path) -> None:
+    shutil.copy(recorded.FIXTURES / "weights.json", tmp_path / "preview.json")
+    command = ["guard", "--stack", "dev", "--folder", str(tmp_path)]
+    assert CliRunner().invoke(app, command).exit_code == 0  # nobody asked them
+    (tmp_path / "policy.json").write_text("")
+    done = CliRunner().invoke(app, command)
+    assert (done.exit_code, done.stderr) == (
+        2,
+        "dev: policies: gave no results; `./pitstop policy` says why\n",
+    )
+
+
 def test_a_preview_of_another_stack_is_not_judged(tmp_path: Path) -> None:
     shutil.copy(recorded.FIXTURES / "weights.json", tmp_path / "preview.json")
     done = CliRunner().invoke(app, ["guard", "--stack", "prod", "--folder", str(tmp_path)])

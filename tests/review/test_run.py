@@ -79,10 +79,19 @@ def test_a_refused_stack_file_is_a_preview_that_says_so(
     assert run.preview("dev", tmp_path) == ["pitstop:namespace = 7: must be a name"]
     assert json.loads((tmp_path / "preview.json").read_text())["diagnostics"][0]["severity"] == "error"
     done = CliRunner().invoke(app, ["guard", "--stack", "dev", "--folder", str(tmp_path)])
-    assert (done.exit_code, done.stderr) == (
-        2,
-        "dev: the preview failed: pitstop:namespace = 7: must be a name\n",
-    )
+    refused = (2, "dev: the preview failed: pitstop:namespace = 7: must be a name\n")
+    assert (done.exit_code, done.stderr) == refused
+    # The shell makes the file for what the policies say, and of this stack file they say nothing.
+    (tmp_path / "policy.json").touch()
+    assert CliRunner().invoke(app, ["comment", "--stack", "dev", "--folder", str(tmp_path)]).exit_code == 0
+    comment = (tmp_path / "comment.md").read_text()
+    assert "pitstop:namespace = 7: must be a name" in comment
+    assert "Not run." in comment
+    done = CliRunner().invoke(app, ["guard", "--stack", "dev", "--folder", str(tmp_path)])
+    assert (done.exit_code, done.stderr) == refused
+    (tmp_path / "policy.json").write_text("{")
+    done = CliRunner().invoke(app, ["comment", "--stack", "dev", "--folder", str(tmp_path)])
+    assert "policy.json: holds no results of policies" in str(done.exception)
 
 
 def test_an_engine_that_says_nothing_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
