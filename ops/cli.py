@@ -111,6 +111,15 @@ def policy(
 
 
 @app.command()
+def secrets(env: Env = "local") -> None:
+    """Print the names of the secret values to be set; needs no cluster and no credentials."""
+    from ops import environment
+
+    for name in environment.secrets(env):
+        print(name)
+
+
+@app.command()
 def env(env: Env = "local") -> None:
     """Print shell lines that make the plain `pulumi` work: eval "$(make -s env)"."""
     from ops import environment

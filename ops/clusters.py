@@ -137,6 +137,18 @@ def running(choice: Choice) -> bool:
     return not isinstance(choice, Kind) or _kind_name() in _output("kind", "get", "clusters").split()
 
 
+def elsewhere(choice: Choice) -> bool:
+    """Whether it is one in Azure: it may run though nobody here is let in, which `current` then says."""
+    return isinstance(choice, Azure) and choice.rehearsal is None
+
+
+def has_images(choice: Choice, settings: Settings) -> bool:
+    """Whether the images that are assembled here are on its nodes; others pull what a registry has."""
+    if isinstance(choice, External):
+        return settings.images == "standin"
+    return not elsewhere(choice)
+
+
 def take_down(choice: Choice) -> None:
     """Remove a cluster of our own; somebody else's is left alone."""
     if isinstance(choice, Azure):

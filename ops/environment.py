@@ -223,6 +223,12 @@ def remeasure(name: str, *, requests: int) -> None:
     Console().print(render_table(measure_splits(environment, cluster, requests, progress)))
 
 
+def secrets(name: str) -> tuple[str, ...]:
+    """The names of the secret values the program asks its configuration for."""
+    settings = stackfile.load(stackfile.path_of(name, CHECKOUT))
+    return plan_for(settings, naming.owner(PROJECT, name)).secrets_needed()
+
+
 def shell(name: str) -> dict[str, str]:
     """The variables that make the plain `pulumi` and `kubectl` work in a shell."""
     environment, progress = Environment.read(name), Progress()
@@ -271,7 +277,7 @@ def host_of(settings: Settings) -> str | None:
 
 
 def _running(environment: Environment) -> clusters.Cluster:
-    if not clusters.running(environment.choice):
+    if not (clusters.running(environment.choice) or clusters.elsewhere(environment.choice)):
         raise UserError(f"{environment.name}: nothing is running; `make up` starts it")
     return clusters.current(environment.choice)
 
@@ -282,6 +288,7 @@ def measure_splits(
     """Measure each service that shares its requests between versions."""
     settings = environment.settings
     url, host = address(environment, cluster), host_of(settings)
+    fortio = images.fortio(public=not clusters.has_images(environment.choice, settings))
     measured: list[SplitMeasurement] = []
     with Kube(cluster.kubeconfig, cluster.context) as kube:
         for service, weights in settings.asked().items() if settings.meshed else ():
@@ -302,7 +309,7 @@ def measure_splits(
             )
             page = PAGES.get(service) if _shared_alike(settings, service, "webapp") else None
             way_in = Entrance(url=f"{url}{page}", host=host) if url and page else None
-            measured += measure(kube, split, way_in, images.fortio(), Load(requests=requests), progress)
+            measured += measure(kube, split, way_in, fortio, Load(requests=requests), progress)
     return tuple(measured)
 
 

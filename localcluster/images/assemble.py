@@ -18,6 +18,8 @@ from ops.progress import Progress
 TOOLS = (*catalogue.PROGRAMS, "images")
 BOOTSTRAP = "tools/packaging/common/envoy_bootstrap.json"
 ARCHIVE = "images.tar"
+# Source: https://github.com/fortio/fortio/blob/v1.66.5/Makefile
+PUBLIC_FORTIO = "docker.io/fortio/fortio"
 KEPT = 3  # archives of about half a gigabyte each: other checkouts', and a way back from the last change
 
 _MACHINES: dict[str, Architecture] = {
@@ -41,9 +43,9 @@ def names() -> tuple[str, ...]:
     return catalogue.tags(versions())
 
 
-def fortio() -> str:
-    """The image of the load tool."""
-    return f"{REGISTRY}/fortio:{versions().fortio}"
+def fortio(*, public: bool = False) -> str:
+    """The image of the load tool; the `public` one is upstream's of the same version, with the same entry."""
+    return f"{PUBLIC_FORTIO if public else f'{REGISTRY}/fortio'}:{versions().fortio}"
 
 
 def versions() -> catalogue.Versions:

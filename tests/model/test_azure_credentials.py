@@ -79,7 +79,11 @@ def test_a_kubeconfig_without_a_cluster_is_one_line() -> None:
     [
         ("Code=ResourceNotFound: The Resource 'x' under resource group 'y' was not found.", True),
         ("Code=ResourceGroupNotFound: Resource group 'y' could not be found.", True),
+        ('Status=404 Code="ResourceNotFound" Message="no"', True),
         ("Code=AuthorizationFailed: no", False),
+        ("AADSTS700016: Application with identifier 'a' was not found in the directory 'b'.", False),
+        ("Status=404 Code=SubscriptionNotFound: The subscription 'a' could not be found.", False),
+        ("exec: executable kubelogin not found", False),
         ("dial tcp: lookup management.azure.com: no such host", False),
     ],
 )

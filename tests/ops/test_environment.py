@@ -1,17 +1,24 @@
 """What of an environment can be measured, and where it is reached."""
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from components.model.catalogue import Secret
 from components.model.explain import parse
 from components.model.findings import RefusedError
-from localcluster.node.select import Embedded, External
+from localcluster.node.select import Embedded, External, Kind
 from ops import environment as environments
-from ops.clusters import Cluster
+from ops.cli import app
+from ops.clusters import Azure, Choice, Cluster
 from ops.environment import Environment
+from ops.kube import Kube
+from ops.measure import Split
 from ops.progress import Progress
+from ops.rehearsal import Rehearsal
 from tests.model.examples import Node, raw, settings
 
 API = "services.customermanagementapi"
@@ -171,10 +178,7 @@ def test_a_person_is_told_where_the_webapp_is(changes: Node, told: str) -> None:
 def test_as_nobody_azure_is_asked_nothing_and_nothing_is_made(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str
 ) -> None:
-    for name in [name for name in os.environ if name.startswith(("ARM_", "REHEARSE", "PULUMI", "PITSTOP"))]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setenv("PITSTOP_CACHE", str(tmp_path / "cache"))
+    alone(monkeypatch, tmp_path)
     with pytest.raises(RefusedError) as refused:
         environments.up("dev", yes=True, requests=1) if command == "up" else environments.preview("dev")
     (line,) = refused.value.lines
@@ -183,3 +187,73 @@ def test_as_nobody_azure_is_asked_nothing_and_nothing_is_made(
     assert "az login --tenant" in line
     assert "REHEARSE=1 make preview ENV=dev" in line
     assert not [*tmp_path.rglob("*.json")]
+
+
+def alone(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Nobody's shell, login or cluster."""
+    for name in [name for name in os.environ if name.startswith(("ARM_", "REHEARSE", "PULUMI", "PITSTOP"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.setenv("PITSTOP_CACHE", str(folder / "cache"))
+
+
+@pytest.mark.parametrize("name", ["local", "dev", "prod"])
+def test_the_secret_values_to_set_are_told_by_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    alone(monkeypatch, tmp_path)
+    done = CliRunner().invoke(app, ["secrets", "--env", name])
+    assert done.exit_code == 0
+    named = done.stdout.split()
+    assert "rabbitmqPassword" in named
+    assert set(named) <= set(Secret)
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("command", ["status", "measure"])
+def test_a_managed_cluster_may_run_though_nobody_is_let_in(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str
+) -> None:
+    alone(monkeypatch, tmp_path)
+    done = CliRunner().invoke(app, [command, "--env", "dev"])
+    assert str(done.exception).startswith("the cluster's credentials are not kept; get some, az aks")
+    monkeypatch.setenv("REHEARSE", "1")  # whose cluster is here, and is known not to run
+    done = CliRunner().invoke(app, [command, "--env", "dev"])
+    assert "dev: nothing is running" in done.output + str(done.exception)
+
+
+STANDIN = "pitstop.local/fortio:"
+PUBLIC = "docker.io/fortio/fortio:"
+THEIRS = External(kubeconfig=Path("/kubeconfig"), context="kind-x")
+
+
+@pytest.mark.parametrize(
+    ("choice", "source", "image"),
+    [
+        (Embedded(), "standin", STANDIN),
+        (Embedded(), "upstream", STANDIN),  # which has no way out
+        (Kind(reason="none"), "upstream", STANDIN),
+        (THEIRS, "standin", STANDIN),
+        (THEIRS, "upstream", PUBLIC),
+        (Azure(Rehearsal("dev", "pods")), "upstream", STANDIN),
+        (Azure(), "upstream", PUBLIC),
+        (Azure(), "own", PUBLIC),
+    ],
+)
+def test_the_load_comes_in_an_image_the_cluster_can_have(
+    monkeypatch: pytest.MonkeyPatch, choice: Choice, source: str, image: str
+) -> None:
+    used: list[str] = []
+
+    def measure(_kube: Kube, _split: Split, _way: object, fortio: str, *_: object) -> tuple[()]:
+        used.append(fortio)
+        return ()
+
+    monkeypatch.setattr(environments, "Kube", lambda *_: nullcontext())
+    monkeypatch.setattr(environments, "measure", measure)
+    asked = settings({f"{API}.traffic": [SPLIT]}).model_copy(update={"images": source})
+    cluster = Cluster(Path("/kubeconfig"), None, None, None, ours=False)
+    environments.measure_splits(Environment("test", asked, choice), cluster, 100, Progress())
+    assert used
+    assert {one.rpartition(":")[0] + ":" for one in used} == {image}
+    assert all(one.removeprefix(image)[0].isdigit() for one in used)

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import re
 from collections.abc import Mapping
 
 import yaml
@@ -10,8 +11,9 @@ import yaml
 from components.model.kubeconfig import Target, target_of
 
 LOGIN = "--login"
-# A cluster, or the group it is in, that is not there: what the provider says, and what Azure calls it.
-ABSENT = ("ResourceNotFound", "ResourceGroupNotFound", "NotFound", "not found", "Status=404")
+# What Azure calls a cluster, or the group it is in, that is not there. A subscription, a tenant or a
+# program that is not found says nothing of the cluster.
+ABSENT = re.compile(r"\bResource(Group)?NotFound\b")
 
 
 def kubeconfig(answer: Mapping[str, object]) -> str:
@@ -53,4 +55,4 @@ def target(text: str, said_by: str, identity: str) -> Target:
 
 def absent(message: str) -> bool:
     """Whether an error says that there is no such cluster."""
-    return any(word in message for word in ABSENT)
+    return ABSENT.search(message) is not None
