@@ -39,7 +39,7 @@ review: ## what the comment of a pull request would say, and whether the change 
 	@$(PITSTOP) review plan --stack $(ENV) --output $(OUT)
 	@$(PITSTOP) policy --env $(ENV) --json > $(OUT)/policy.json || test $$? -eq 2
 	@$(PITSTOP) review comment --stack $(ENV) --folder $(OUT) $(ARGS)
-	@$(PITSTOP) review guard --stack $(ENV) --folder $(OUT)
+	@$(PITSTOP) review guard --stack $(ENV) --folder $(OUT) $(ARGS)
 
 env: ## shell lines for a plain `pulumi`: eval "$$(make -s env)"
 	@$(PITSTOP) env --env $(ENV) $(ARGS)

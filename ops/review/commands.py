@@ -42,7 +42,9 @@ Repo = Annotated[str, typer.Option(help="OWNER/NAME; by default GITHUB_REPOSITOR
 @app.command()
 def plan(
     stack: StackName,
-    output: Annotated[Path, typer.Option("--output", "-o", help="A folder; what is in it is replaced.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="A folder; what an earlier run wrote there goes.")
+    ],
     *,
     refresh: Annotated[bool, typer.Option("--refresh", help="Ask what reality is instead.")] = False,
 ) -> None:
@@ -132,8 +134,9 @@ def post(
         raise UserError(
             f"--comment = {comment}: has no marker; valid: what `./pitstop review comment` writes"
         )
-    branch, _, commit = head.partition("@")
-    if (pull is None) == (not commit):
+    branch, _, commit = head.rpartition("@")  # a branch may have one in its own name
+    named = branch and commit if pull is None else not head
+    if not named:
         raise UserError(
             "--pull or --head: exactly one is needed; valid: --pull 7, or --head me:branch@1a2b3c"
         )
@@ -251,9 +254,14 @@ def scan(
     where: Annotated[list[Path], typer.Argument(help="Files and folders to look at.")],
 ) -> None:
     """Look for secret values where none may be; says where, never what."""
+    from ops.errors import UserError
     from ops.review import scan as scans
 
     wanted = {name: value for path in secrets for name, value in scans.values(path).items()}
+    if not wanted:
+        raise UserError(
+            "--secrets: holds no value to look for; valid: what secrets.json of an environment is"
+        )
     sources = list(scans.files(where))
     found = scans.scan(sources, wanted)
     if not found:

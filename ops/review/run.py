@@ -9,7 +9,7 @@ from ops.environment import Environment
 from ops.errors import UserError
 from ops.progress import Progress
 from ops.review import drift, words
-from ops.review.material import DIFF, PREVIEW
+from ops.review.material import COMMENT, DIFF, POLICY, PREVIEW
 from ops.review.preview import understood
 from ops.stack import Stack
 
@@ -74,9 +74,9 @@ def _stack(name: str) -> Stack:
 
 
 def _empty(folder: Path) -> None:
-    """What an earlier run wrote must not be taken for this one's."""
+    """What an earlier run wrote, or was made of it, must not be taken for this one's; pull.md is not ours."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (PREVIEW, DIFF, PLAN, REFRESH):
+    for name in (PREVIEW, DIFF, PLAN, REFRESH, POLICY, COMMENT):
         (folder / name).unlink(missing_ok=True)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from typer.testing import CliRunner
@@ -237,13 +238,23 @@ def test_a_forks_pull_request_is_found_by_where_it_comes_from(fake: Fake, tmp_pa
         done.exception
     )
     assert ("POST", "/repos/o/r/issues/9/comments") in fake.requests
+    renovate = run.invoke(app, ["post", "--comment", str(file), "--head", f"me:renovate/@types-node@{HEAD}"])
+    assert renovate.exit_code == 0, renovate.exception
+    assert any(urlencode({"head": "me:renovate/@types-node"}) in path for _, path in fake.requests)
     moved = run.invoke(app, ["post", "--comment", str(file), "--head", "me:branch@moved-on"])
     assert "nothing to say" in moved.stdout
     assert len(fake.texts) == 1
 
 
 @pytest.mark.parametrize(
-    "options", [[], ["--pull", "7", "--head", "me:branch@1a2b"], ["--head", "me:branch"]]
+    "options",
+    [
+        [],
+        ["--pull", "7", "--head", "me:branch@1a2b"],
+        ["--pull", "7", "--head", "me:branch"],
+        ["--head", "me:branch"],
+        ["--head", "me:branch@"],
+    ],
 )
 def test_one_pull_request_is_named(fake: Fake, tmp_path: Path, options: list[str]) -> None:
     file = tmp_path / "comment.md"

@@ -69,6 +69,16 @@ def test_a_preview_that_fails_leaves_no_plan_to_apply(
     assert files(tmp_path) == {"preview.json"}
 
 
+def test_nothing_of_an_earlier_run_is_taken_for_this_ones(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("policy.json", "comment.md", "refresh.json", "pull.md"):
+        (tmp_path / name).write_text("of an earlier run, or a person's")
+    stands(monkeypatch, Stack("weights", recorded.diff("weights")))
+    run.preview("dev", tmp_path)
+    assert files(tmp_path) == {"preview.json", "preview.diff", "plan.json", "pull.md"}
+
+
 def test_a_refused_stack_file_is_a_preview_that_says_so(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -97,3 +97,10 @@ def test_nothing_to_look_at_is_not_taken_for_nothing_found(tmp_path: Path) -> No
     empty.mkdir()
     done = CliRunner().invoke(app, ["scan", "--secrets", str(secrets), str(empty)])
     assert "has no file to look at" in str(done.exception)
+
+
+def test_nothing_to_look_for_is_not_taken_for_nothing_found(tmp_path: Path) -> None:
+    secrets = tmp_path / "secrets.json"
+    secrets.write_text("{}")
+    done = CliRunner().invoke(app, ["scan", "--secrets", str(secrets), str(tmp_path)])
+    assert str(done.exception).startswith("--secrets: holds no value to look for; valid: ")

@@ -11,12 +11,11 @@ from typing import Any
 
 import pytest
 import yaml
-from typer.main import get_command
 
 from localcluster.tools import toolbox
-from ops.cli import app
 from ops.paths import CHECKOUT
 from ops.progress import Progress
+from tests.review import typed
 
 FOLDER = CHECKOUT / ".github"
 FILES = sorted([*FOLDER.glob("workflows/*.yml"), *FOLDER.glob("actions/*/action.yml")])
@@ -127,6 +126,29 @@ def test_updates_are_never_cancelled() -> None:
     }
 
 
+def test_a_run_that_was_cancelled_left_nothing_to_report() -> None:
+    report = dict(jobs(FOLDER / "workflows" / "report.yml"))["comment"]
+    assert "github.event.workflow_run.conclusion != 'cancelled'" in report["if"]
+
+
+def test_the_limits_of_main_before_the_push_hold() -> None:
+    plan = dict(jobs(FOLDER / "workflows" / "deploy-stack.yml"))["plan"]
+    assert "github.event.before" in plan["env"]["BASE"]
+    assert f"!= '{'0' * 40}'" in plan["env"]["BASE"]  # a new branch had nothing before
+    (checkout,) = [step for step in plan["steps"] if "checkout" in step.get("uses", "")]
+    assert checkout["with"]["fetch-depth"] == "0"
+    judging = [
+        step["run"] for step in plan["steps"] if re.search("review (comment|guard)", step.get("run", ""))
+    ]
+    assert len(judging) == 2
+    assert all('--base "$BASE"' in one for one in judging)
+
+
+def test_make_review_has_one_base_for_comment_and_guard() -> None:
+    ran = typed.of_make(["review", "ENV=dev", "ARGS=--base origin/main"])
+    assert [line.split()[2] for line in ran if line.endswith(" --base origin/main")] == ["comment", "guard"]
+
+
 def test_prod_comes_after_dev_and_what_is_applied_was_planned() -> None:
     deploy = dict(jobs(FOLDER / "workflows" / "deploy.yml"))
     assert deploy["prod"]["needs"] == "dev"
@@ -141,22 +163,9 @@ def test_prod_comes_after_dev_and_what_is_applied_was_planned() -> None:
 @pytest.mark.parametrize(("file", "line"), commands(), ids=lambda value: value[:40])
 def test_a_step_is_one_command_that_a_person_can_run(file: str, line: str) -> None:
     assert "\n" not in line.strip(), file
-    words = shlex.split(re.split(r" \|\| | > | >> ", line)[0])
-    if words[0] == "./pitstop":
-        context = get_command(app).make_context("pitstop", words[1:2] or [], resilient_parsing=True)
-        command = get_command(app)
-        for word in words[1:]:
-            found = getattr(command, "commands", {}).get(word)
-            if found is None:
-                break
-            command = found
-            words.remove(word)
-        assert not hasattr(command, "commands"), line
-        filled = [{"$PULL": "7"}.get(word, word) for word in words[1:]]
-        command.make_context("step", filled, parent=context)  # refuses an option nobody knows
-    elif words[0] == "make":
-        target = next(word for word in words[1:] if "=" not in word and not word.startswith("-"))
-        assert re.search(rf"^{target}:", (CHECKOUT / "Makefile").read_text(), re.MULTILINE), line
+    words = shlex.split(line)
+    if words[0] in ("./pitstop", "make"):
+        typed.check(line)
     else:
         assert words[0] in OTHERS, line
 
