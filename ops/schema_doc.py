@@ -7,8 +7,6 @@ from components.model.schema import stack_schema
 from ops.paths import CHECKOUT
 
 TARGET = CHECKOUT / "schema" / "stack.schema.json"
-# What the first line of a stack file says to an editor; the path is relative to the file.
-MODELINE = f"# yaml-language-server: $schema={TARGET.relative_to(CHECKOUT)}"
 
 
 def text() -> str:

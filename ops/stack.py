@@ -7,7 +7,6 @@ import json
 import os
 import re
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
@@ -303,9 +302,6 @@ class Stack:
         said, errors = _wait(process)
         return process.returncode, said or "", errors or ""
 
-    def refresh(self) -> None:
-        self._run("refresh", "--yes", "--skip-preview", "--suppress-outputs")
-
     def destroy(self) -> None:
         """Removes everything the stack owns, and the stack; its settings stay.
 
@@ -332,12 +328,6 @@ class Stack:
         if client and self.settings.cluster.kind != "aks":  # which is gone, with all that was in it
             leftovers.remove_mesh_remains(client)
 
-    def forget(self) -> None:
-        """Removes the state of the local stacks: for when the cluster itself is thrown away."""
-        leftovers.end_orphans(OWNER_VARIABLE, self.owner)
-        if self.own:
-            shutil.rmtree(self.own.folder, ignore_errors=True)
-
     @property
     def folder(self) -> Path:
         """Where this checkout keeps what belongs to the stack, be the state here or elsewhere."""
@@ -346,11 +336,6 @@ class Stack:
     def export(self) -> str:
         """The state, its secrets still encrypted."""
         return self._quiet("stack", "export")
-
-    def outputs(self) -> dict[str, object]:
-        """What the last update exported."""
-        shown = json.loads(self._quiet("stack", "output", "--json"))
-        return dict(shown)
 
     def _unlock(self, own: Keeping) -> None:
         stale = False

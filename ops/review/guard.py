@@ -77,10 +77,6 @@ class Verdict:
     refused: tuple[str, ...]
     allowed: tuple[str, ...]
 
-    @property
-    def ok(self) -> bool:
-        return not self.refused
-
 
 def endangered(preview: Preview) -> tuple[Change, ...]:
     """Replacements and deletions of protected kinds, of protected resources and of providers."""

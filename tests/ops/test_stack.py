@@ -33,8 +33,6 @@ if sys.argv[1:3] == ["stack", "init"]:
         file.write("encryptionsalt: v1:abc\\n")
     state.parent.mkdir(parents=True, exist_ok=True)
     state.write_text(os.environ.get("STATE", '{{"checkpoint": {{"latest": null}}}}'))
-if sys.argv[1:3] == ["stack", "output"]:
-    print('{{"namespace": "pitstop"}}')
 if sys.argv[1] == os.environ.get("SLOW"):
     try:
         time.sleep(30)
@@ -208,19 +206,14 @@ def test_a_passphrase_of_another_project_does_not_get_in_the_way(
     assert "PULUMI_CONFIG_PASSPHRASE" not in env
 
 
-def test_outputs(stack: Stack) -> None:
-    stack.ensure()
-    assert stack.outputs() == {"namespace": "pitstop"}
-
-
 def test_a_failed_command_is_one_line(tools: Tools, environ: dict[str, str]) -> None:
     stack = Stack("local", Needs(tools), environ | {"BROKEN": "up"})
     stack.ensure()
     with pytest.raises(UserError, match=r"^pulumi up: failed with status 3; the reason is above"):
         stack.up()
     stack = Stack("local", Needs(tools), environ | {"BROKEN": "stack"})
-    with pytest.raises(UserError, match=r"^pulumi stack output failed: error: it broke$"):
-        stack.outputs()
+    with pytest.raises(UserError, match=r"^pulumi stack export failed: error: it broke$"):
+        stack.export()
 
 
 def test_no_pulumi(environ: dict[str, str]) -> None:
@@ -309,12 +302,6 @@ def test_what_a_killed_update_was_at_is_settled(
 def test_a_stack_that_never_was_is_not_destroyed(stack: Stack, environ: dict[str, str]) -> None:
     stack.destroy()
     assert calls(environ) == []
-
-
-def test_forgetting_leaves_nothing(stack: Stack, environ: dict[str, str]) -> None:
-    stack.ensure()
-    stack.forget()
-    assert not folder(environ).exists()
 
 
 def test_what_is_protected_is_found_in_a_state() -> None:

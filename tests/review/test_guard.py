@@ -46,7 +46,7 @@ def test_a_replaced_cluster_is_refused_with_the_line_that_would_allow_it() -> No
 )
 def test_an_allowance_names_what_it_lets_go(line: str) -> None:
     verdict = guard.judge(of(REPLACED), ["Some text", line])
-    assert verdict.ok
+    assert not verdict.refused
     (line,) = verdict.allowed
     assert line == (
         "replaces ManagedCluster cluster because of networkProfile.podCidr: every pod, volume and address of "
@@ -78,7 +78,7 @@ def test_another_allowance_does_not_count_and_is_told(line: str, reasons: tuple[
 
 def test_an_allowance_for_another_stack_is_not_missed() -> None:
     elsewhere = "allow: replace ManagedCluster cluster in prod because x"
-    assert guard.judge(recorded.preview("weights"), [elsewhere], stacks=("dev", "prod")).ok
+    assert not guard.judge(recorded.preview("weights"), [elsewhere], stacks=("dev", "prod")).refused
 
 
 def test_an_allowance_for_a_stack_there_is_not_is_refused() -> None:
@@ -91,13 +91,13 @@ def test_an_allowance_for_a_stack_there_is_not_is_refused() -> None:
 @pytest.mark.parametrize("kind", ["delete", "replace"])
 def test_every_protected_kind(token: str, kind: str) -> None:
     new: dict[str, object] | None = {"a": 2} if kind == "replace" else None
-    assert not guard.judge(of(step(kind, token, "it", {"a": 1}, new))).ok
-    assert guard.judge(of(step("update", token, "it", {"a": 1}, {"a": 2}))).ok
+    assert guard.judge(of(step(kind, token, "it", {"a": 1}, new))).refused
+    assert not guard.judge(of(step("update", token, "it", {"a": 1}, {"a": 2}))).refused
 
 
 def test_kinds_of_one_api_version_are_the_same_kinds() -> None:
     old = "azure-native:keyvault/v20230701:Vault"
-    assert not guard.judge(of(step("delete", old, "vault", {}, None))).ok
+    assert guard.judge(of(step("delete", old, "vault", {}, None))).refused
 
 
 def test_the_steps_of_one_replacement_are_told_once() -> None:
@@ -107,7 +107,7 @@ def test_the_steps_of_one_replacement_are_told_once() -> None:
 
 def test_whatever_is_marked_as_protected_is_protected() -> None:
     removed = step("delete", "kubernetes:core/v1:ConfigMap", "map", {"a": 1}, None)
-    assert guard.judge(of(removed)).ok
+    assert not guard.judge(of(removed)).refused
     state = removed["oldState"]
     assert isinstance(state, dict)
     (line,) = guard.judge(of({**removed, "oldState": {**state, "protect": True}})).refused
@@ -130,7 +130,7 @@ def test_what_the_engine_refuses_is_refused() -> None:
 @pytest.mark.parametrize(("most", "fine"), [(14, False), (15, True), (100, True)])
 def test_a_step_of_the_weights(most: int, fine: bool) -> None:
     verdict = guard.judge(recorded.preview("weights"), max_step=most)
-    assert verdict.ok is fine
+    assert (not verdict.refused) is fine
     if not fine:
         (line,) = verdict.refused
         assert line == (
@@ -149,8 +149,8 @@ def _renamed() -> Preview:
 
 
 def test_a_step_is_seen_under_another_name_too() -> None:
-    assert not guard.judge(_renamed(), max_step=5).ok
-    assert guard.judge(_renamed(), max_step=15).ok
+    assert guard.judge(_renamed(), max_step=5).refused
+    assert not guard.judge(_renamed(), max_step=15).refused
 
 
 def test_the_command_ends_with_2_and_says_why_on_standard_error(tmp_path: Path) -> None:
