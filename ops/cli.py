@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ops.errors import UserError, plainly
-from ops.paths import leave_shell
+from ops.paths import leave_shell, told
 from ops.review.commands import app as review
 
 app = typer.Typer(
@@ -18,10 +18,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Env = Annotated[
-    str,
-    typer.Option("--env", "-e", help="The stack: its settings are Pulumi.<env>.yaml.", callback=leave_shell),
-]
+STACK = "The stack: its settings are Pulumi.<env>.yaml."
+Env = Annotated[str, typer.Option("--env", "-e", help=STACK, callback=leave_shell)]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before touching a cluster that is not ours.")]
 
 
@@ -120,11 +118,16 @@ def secrets(env: Env = "local") -> None:
 
 
 @app.command()
-def env(env: Env = "local") -> None:
+def env(env: Annotated[str, typer.Option("--env", "-e", help=STACK)] = "local") -> None:
     """Print shell lines that make the plain `pulumi` work: eval "$(make -s env)"."""
     from ops import environment
 
-    for name, value in environment.shell(env).items():
+    before = told(os.environ)
+    values = environment.shell(leave_shell(env))
+    for name in before:
+        if name not in values:
+            print(f"unset {name}")  # of another environment
+    for name, value in values.items():
         print(f"export {name}={shlex.quote(value)}")
 
 

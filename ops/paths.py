@@ -4,11 +4,31 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+# What `make env` says of some environments only. With this checkout's id in it, it is ours, else a person's.
+TOLD = (
+    "KUBECONFIG",
+    "PITSTOP_KUBECONFIG",
+    "PITSTOP_OWNER",
+    "PITSTOP_REHEARSAL",
+    "PITSTOP_SECRETS",
+    "PULUMI_BACKEND_URL",
+    "PULUMI_CONFIG_PASSPHRASE_FILE",
+    "PULUMI_HOME",
+)
+# Where no id can be in it, it goes with what has one: nobody else says these beside it.
+TOLD_WITH_THEM = (
+    "PITSTOP_CHARTS",
+    "PITSTOP_REHEARSAL_BEHIND",
+    "PITSTOP_REHEARSAL_SCALE",
+    "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION",
+    "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER",
+    "PULUMI_PYTHON_CMD",
+)
 
 
 def cache_root() -> Path:
@@ -29,15 +49,19 @@ def checkout_dir() -> Path:
     return cache_root() / "checkouts" / checkout_id()
 
 
+def told(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """What `make env` put into a shell, for whichever environment; what a person has set is not in it."""
+    ours = tuple(name for name in TOLD if checkout_id() in environ.get(name, ""))
+    return (*ours, *(name for name in TOLD_WITH_THEM if name in environ)) if ours else ()
+
+
 def leave_shell(environment: str) -> str:
     """Forget what `make env` put into the shell this was called from; the environment asked for, as it was.
 
     A command makes its own of it, and another environment's state, secrets and cluster are not to be met.
-    What belongs to this checkout has its id in it; what a person has set stays.
     """
-    for name, value in list(os.environ.items()):
-        if name.startswith(("KUBECONFIG", "PITSTOP_", "PULUMI_")) and checkout_id() in value:
-            del os.environ[name]
+    for name in told(os.environ):
+        del os.environ[name]
     return environment
 
 

@@ -2,11 +2,15 @@
 
 import os
 import stat
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from ops import environment
+from ops.cli import app
 from ops.paths import checkout_dir, checkout_id, leave_shell, write_private
 
 
@@ -58,6 +62,7 @@ def test_what_make_env_said_for_another_environment_is_forgotten(monkeypatch: py
         "PITSTOP_REHEARSAL": f"{checkout_dir()}.rehearsal/prod",
         "PULUMI_BACKEND_URL": f"file://{checkout_dir()}/pulumi/backend",
     }
+    ours |= {"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true", "PITSTOP_REHEARSAL_SCALE": "pods"}
     others = {"PULUMI_HOME": "/home/one/.pulumi", "PITSTOP_CACHE": "/cache", "FOLDER": f"{checkout_dir()}"}
     for name, value in (ours | others).items():
         monkeypatch.setenv(name, value)
@@ -67,8 +72,34 @@ def test_what_make_env_said_for_another_environment_is_forgotten(monkeypatch: py
 
 
 def test_a_cluster_and_a_backend_of_a_persons_own_stay(monkeypatch: pytest.MonkeyPatch) -> None:
-    own = {"PITSTOP_KUBECONFIG": "/home/one/.kube/config#dev", "PULUMI_BACKEND_URL": "azblob://states"}
+    own = {
+        "PITSTOP_KUBECONFIG": "/home/one/.kube/config#dev",
+        "PULUMI_BACKEND_URL": "azblob://states",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+    }
     for name, value in own.items():
         monkeypatch.setenv(name, value)
     leave_shell("dev")
     assert {name: os.environ[name] for name in own} == own
+
+
+def test_a_second_make_env_leaves_nothing_of_the_first_in_a_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = {
+        "PULUMI_STACK": "local",
+        "PULUMI_BACKEND_URL": f"file://{checkout_dir()}/pulumi/backend",
+        "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
+        "PITSTOP_OWNER": f"pitstop.local.{checkout_id()}",
+        "PITSTOP_CHARTS": "/cache/charts",
+    }
+    own = {"PITSTOP_SECRETS": "/home/one/values.json"}
+    second = {"PULUMI_STACK": "dev", "PITSTOP_CHARTS": "/cache/charts"}
+    for name, value in (first | own).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(environment, "shell", lambda _name: second)
+    said = CliRunner().invoke(app, ["env", "--env", "dev"]).stdout
+    script = f"set -eu\n{said}\n/usr/bin/env"
+    left = subprocess.run(
+        ["/bin/sh", "-c", script], env=first | own, capture_output=True, text=True, check=True
+    ).stdout
+    seen = dict(line.split("=", 1) for line in left.splitlines())
+    assert {name: seen[name] for name in seen if name.startswith(("PULUMI_", "PITSTOP_"))} == second | own
