@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -43,7 +44,6 @@ PROVIDER = "pulumi-resource-kubernetes"
 ENGINE = ("pulumi", "pulumi-language-python")
 PACKS = CHECKOUT / "localcluster" / "tools" / "packs" / "python"
 EVENTS = "events.jsonl"  # what the engine did in the last update, and when
-PREVIEW_EVENTS = "preview.jsonl"
 # A passphrase in the shell for some other project would win over our file.
 UNWANTED = ("PULUMI_CONFIG_PASSPHRASE",)
 SALT = re.compile(rb"^encryptionsalt:.*\n?", re.MULTILINE)
@@ -255,7 +255,7 @@ class Stack:
     def up(self, *, refresh: bool = True) -> None:
         """An update; `refresh` also brings back what has vanished from the cluster."""
         refreshing = ("--refresh",) if refresh else ()
-        logged = ("--event-log", str(self._log(EVENTS)))
+        logged = ("--event-log", str(self._log()))
         self._run("up", "--yes", "--skip-preview", "--suppress-outputs", *refreshing, *logged)
 
     def preview(self) -> None:
@@ -272,12 +272,13 @@ class Stack:
 
     def previewed(self, *arguments: str) -> Previewed:
         """One run of the program: what Pulumi prints, and what words are made of."""
-        log = self._log(PREVIEW_EVENTS)
-        logged = ("--suppress-outputs", "--event-log", str(log))
-        status, said, errors = self._look("preview", *logged, *arguments)
-        document = events.document(log) if log.exists() else None
-        log.unlink(missing_ok=True)
-        return Previewed(status, said, errors, document)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # A log of its own: another preview may run at the same time, and both would write to one.
+        with tempfile.TemporaryDirectory(prefix=".preview-", dir=self.folder) as scratch:
+            log = Path(scratch) / EVENTS
+            logged = ("--suppress-outputs", "--event-log", str(log))
+            status, said, errors = self._look("preview", *logged, *arguments)
+            return Previewed(status, said, errors, events.document(log) if log.exists() else None)
 
     def carry_out(self, plan: Path) -> None:
         """The update that `pulumi preview --save-plan` wrote down; anything else the engine refuses."""
@@ -288,9 +289,9 @@ class Stack:
         _, said, errors = self._look(*arguments)
         return said, errors
 
-    def _log(self, name: str) -> Path:
+    def _log(self) -> Path:
         """Where the engine is to write its events; it would add to those of an earlier run."""
-        log = self.folder / name
+        log = self.folder / EVENTS
         log.parent.mkdir(parents=True, exist_ok=True)
         log.unlink(missing_ok=True)
         return log

@@ -16,7 +16,8 @@ import pytest
 from ops import leftovers
 from ops import stack as stacks
 from ops.errors import UserError
-from ops.paths import CHECKOUT, checkout_id
+from ops.paths import CHECKOUT, checkout_id, told
+from ops.rehearsal import Rehearsal
 from ops.stack import Needs, Stack, protected, pulumi_env
 
 # Stands for the CLI: writes down how it was called, and makes a stack's state as `stack init` does.
@@ -149,6 +150,22 @@ def test_the_environment_can_be_evaluated_again(tools: Tools, environ: dict[str,
     assert pulumi_env("local", Needs(tools), {**environ, **once}) == once
 
 
+@pytest.mark.parametrize("rehearsed", [False, True])
+def test_what_not_every_environment_says_is_known_for_ours(
+    tools: Tools, environ: dict[str, str], rehearsed: bool
+) -> None:
+    node = f"{folder(environ).parent}/node/kubeconfig"
+    needs = (
+        Needs(tools, Path("/charts"), rehearsal=Rehearsal("prod", "nodes"))
+        if rehearsed
+        else Needs(tools, Path("/charts"), node)
+    )
+    every = pulumi_env("prod" if rehearsed else "local", needs, environ)
+    least = pulumi_env("dev", Needs(), environ)
+    assert set(told(every)) == every.keys() - least.keys()
+    assert told(least) == ()
+
+
 def test_the_provider_is_where_the_engine_looks(tools: Tools, environ: dict[str, str]) -> None:
     values = pulumi_env("local", Needs(tools), environ)
     (link,) = Path(values["PULUMI_HOME"]).glob("plugins/resource-kubernetes-v*/pulumi-resource-kubernetes")
@@ -214,6 +231,16 @@ def test_a_failed_command_is_one_line(tools: Tools, environ: dict[str, str]) -> 
     stack = Stack("local", Needs(tools), environ | {"BROKEN": "stack"})
     with pytest.raises(UserError, match=r"^pulumi stack export failed: error: it broke$"):
         stack.export()
+
+
+def test_two_previews_at_once_do_not_share_a_log(stack: Stack, environ: dict[str, str]) -> None:
+    stack.previewed()
+    stack.previewed()
+    previews = [one.split() for one in commands(environ) if one.startswith("preview")]
+    first, second = (Path(one[one.index("--event-log") + 1]) for one in previews)
+    assert first != second
+    assert not first.parent.exists()
+    assert not second.parent.exists()
 
 
 def test_no_pulumi(environ: dict[str, str]) -> None:
