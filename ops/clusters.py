@@ -9,6 +9,7 @@ from typing import Literal
 import typer
 
 from components.model.azure.settings import AksCluster
+from components.model.kubeconfig import expanded
 from components.model.naming import KUBECONFIG_VARIABLE
 from components.model.settings import KubeconfigCluster, Settings
 from localcluster import images
@@ -20,7 +21,7 @@ from localcluster.tools import charts
 from localcluster.tools.toolbox import Toolbox
 from ops.errors import UserError
 from ops.kube import Kube
-from ops.paths import checkout_dir, checkout_id
+from ops.paths import CHECKOUT, checkout_dir, checkout_id
 from ops.progress import Progress
 from ops.rehearsal import Rehearsal
 
@@ -87,7 +88,7 @@ def choose(settings: Settings, rehearsal: Rehearsal | None = None) -> Choice:
     # `make env` names our own cluster by the variable; it stays ours.
     named = asked(own=(node().kubeconfig, _kind_kubeconfig()))
     if named is None and isinstance(settings.cluster, KubeconfigCluster):
-        path = Path(settings.cluster.path).expanduser()
+        path = CHECKOUT / expanded(settings.cluster.path)  # as the program takes it, which runs there
         return External(kubeconfig=path, context=settings.cluster.context)
     return decide(look(), named)
 

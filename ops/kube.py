@@ -2,25 +2,28 @@
 
 import json
 import queue
+import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import NamedTuple, Self, TypeVar
+from typing import NamedTuple, Self, TypeVar, cast
 
 import httpx2
 from httpx2.websockets import WebSocketDisconnect, WebSocketNetworkError, WebSocketSession
 from lightkube import ApiError, Client, KubeConfig
 from lightkube.config import client_adapter
+from lightkube.config.kubeconfig import SingleConfig
 from lightkube.core.exceptions import ConfigError
 from lightkube.models.core_v1 import Pod as PodModel
 from lightkube.resources.core_v1 import Pod
 
-from components.model.naming import KUBECONFIG_VARIABLE
+from components.model.kubeconfig import Target, read
 from ops.errors import UserError
 
 TIMEOUT_SECONDS = 10.0
-# A cluster that is changing answers with these for a while.
-PASSING_ERRORS = (ApiError, httpx2.HTTPError)
+# A cluster that is changing answers with these for a while, and so does what a kubeconfig calls for a token.
+PASSING_ERRORS = (ApiError, httpx2.HTTPError, ConfigError)
 
 Found = TypeVar("Found")
 
@@ -37,6 +40,42 @@ class PodRef(NamedTuple):
     name: str
 
 
+def connection(target: Target) -> SingleConfig:
+    """How the library reaches a cluster; what of its certificates and programs is missing is found here.
+
+    Raises:
+        UserError: the kubeconfig cannot be used.
+    """
+    asks = target.user.get("exec")
+    program = asks.get("command") if isinstance(asks, Mapping) else None
+    if program and not shutil.which(str(program)):
+        raise UserError(f"{target.said_by}: context {target.context} calls {program}, which is not on PATH")
+    try:
+        # None only where no context is the current one, and a target's is.
+        config = cast(SingleConfig, KubeConfig.from_dict(target.kubeconfig()).get())
+        client_adapter.Client(config, client_adapter.ConnectionParams()).close()
+    except (ConfigError, OSError, ValueError, TypeError) as error:
+        raise UserError(f"{target.said_by}: context {target.context} cannot be used ({error})") from None
+    return config
+
+
+@contextmanager
+def answering(cluster: str, what: str) -> Iterator[None]:
+    """A cluster that does not answer is one line: which, what it was asked for, and what to do.
+
+    Raises:
+        UserError: it does not answer, or does not let us in.
+    """
+    try:
+        yield
+    except (*PASSING_ERRORS, OSError, ValueError) as error:
+        reason = error if str(error) else type(error).__name__
+        raise UserError(
+            f"{cluster}: the cluster does not answer ({reason}), asked for {what}; "
+            "see that it runs and lets you in, then run the same command again"
+        ) from error
+
+
 class Kube:
     """One cluster. Use as a context manager; connections close at its end."""
 
@@ -44,19 +83,11 @@ class Kube:
         """Read the kubeconfig; nothing is sent yet.
 
         Raises:
-            UserError: there is no such file or context.
+            UserError: it cannot be used, or has no such context.
         """
-        try:
-            config = KubeConfig.from_file(kubeconfig).get(context)
-        except ConfigError as error:
-            raise UserError(
-                f"kubeconfig {kubeconfig}: {error}; valid: another cluster.path in the stack file, "
-                f"or {KUBECONFIG_VARIABLE}=PATH#CONTEXT"
-            ) from None
-        if config is None:
-            raise UserError(f"kubeconfig {kubeconfig}: no context is chosen, e.g. {kubeconfig}#kind-x")
-        self._name = f"{kubeconfig}#{config.context_name}"
+        config = connection(read(kubeconfig, context or "", f"kubeconfig {kubeconfig}"))
         self.context = config.context_name
+        self._name = f"kubeconfig {kubeconfig}#{self.context}"
         self.client = Client(config=config)
         timeout = httpx2.Timeout(TIMEOUT_SECONDS)
         self._http = client_adapter.Client(config, client_adapter.ConnectionParams(timeout=timeout))
@@ -74,14 +105,18 @@ class Kube:
         Raises:
             UserError: it does not answer, or does not let us in.
         """
-        try:
+        with self.answering("its version"):
             answer = self._http.get("/version")
             answer.raise_for_status()
-        except httpx2.HTTPError as error:
-            raise UserError(
-                f"kubeconfig {self._name}: the cluster does not answer ({error or type(error).__name__})"
-            ) from error
-        return str(answer.json()["gitVersion"])
+            return str(answer.json()["gitVersion"])
+
+    def answering(self, what: str) -> AbstractContextManager[None]:
+        """For what is asked once: errors that pass are not waited out, but told.
+
+        Raises:
+            UserError: as `answering` of the module.
+        """
+        return answering(self._name, what)
 
     def ready_pods(self, namespace: str, labels: Mapping[str, str]) -> tuple[PodRef, ...]:
         """The pods with these labels that serve and have not been told to end."""

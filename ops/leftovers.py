@@ -1,17 +1,17 @@
 """What a run that was cut off leaves behind, and what Helm and Istio keep on purpose: found and removed."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import httpx2
 import psutil
-from lightkube import ALL_NS, ApiError, Client, ConfigError, KubeConfig
+from lightkube import ALL_NS, ApiError, Client
 
 from components.model.istio import Release
 from components.model.kubeconfig import Target
 from components.model.naming import OWNER_LABEL
-from ops.errors import UserError
 from ops.kinds import ConfigMap, Definition, Namespace, Secret
+from ops.kube import answering, connection
 
 SECONDS = 10.0
 # Helm keeps one Secret for each revision of a release; these states are final, every other one means
@@ -73,10 +73,13 @@ def connect(target: Target) -> Client:
     Raises:
         UserError: the kubeconfig cannot be used.
     """
-    try:
-        return Client(config=KubeConfig.from_dict(target.kubeconfig()), timeout=httpx2.Timeout(SECONDS))
-    except (ConfigError, OSError, ValueError) as error:
-        raise UserError(f"{target.said_by} = {target.context}: {error}") from None
+    return Client(config=connection(target), timeout=httpx2.Timeout(SECONDS))
+
+
+def _asked(client: Client, what: str) -> AbstractContextManager[None]:
+    """A cluster that does not answer, or not any more, is one line."""
+    config = client.config
+    return answering(f"context {config.context_name} ({config.cluster.server})", what)
 
 
 def forget_releases(client: Client, operations: Mapping[str, str], releases: Iterable[Release]) -> list[str]:
@@ -90,38 +93,38 @@ def forget_releases(client: Client, operations: Mapping[str, str], releases: Ite
         operation = operations.get(release.name)
         if not operation:
             continue
-        for record in client.list(
-            Secret, namespace=release.namespace, labels={"owner": "helm", "name": release.name}
-        ):
-            labels = (record.metadata.labels if record.metadata else None) or {}
-            if operation == "creating" or labels.get("status") not in SETTLED:
-                name = str(record.metadata.name) if record.metadata else ""
-                client.delete(Secret, name, namespace=release.namespace)
-                removed.append(name)
+        with _asked(client, f"Helm's record of {release.name}"):
+            for record in client.list(
+                Secret, namespace=release.namespace, labels={"owner": "helm", "name": release.name}
+            ):
+                said = (record.metadata.labels if record.metadata else None) or {}
+                if operation == "creating" or said.get("status") not in SETTLED:
+                    name = str(record.metadata.name) if record.metadata else ""
+                    client.delete(Secret, name, namespace=release.namespace)
+                    removed.append(name)
     return removed
 
 
 def other_owners(client: Client, owner: str) -> list[str]:
     """Other environments on the cluster, by the owner each of their namespaces names."""
-    owners = {
-        str((space.metadata.labels or {}).get(OWNER_LABEL, owner))
-        for space in client.list(Namespace)
-        if space.metadata
-    }
+    with _asked(client, "the owners of its namespaces"):
+        spaces = list(client.list(Namespace))
+    owners = {str((one.metadata.labels or {}).get(OWNER_LABEL, owner)) for one in spaces if one.metadata}
     return sorted(owners - {owner})
 
 
 def remove_mesh_remains(client: Client) -> None:
     """Removes what outlives Istio's removal: its CRDs, and its root certificate in every namespace."""
-    for definition in list(client.list(Definition)):
-        metadata = definition.metadata
-        if metadata and (metadata.annotations or {}).get("meta.helm.sh/release-name") == CRD_RELEASE:
-            with _absent_is_fine():
-                client.delete(Definition, str(metadata.name))
-    for one in list(client.list(ConfigMap, namespace=ALL_NS, labels=dict(ISTIOD_CONFIG))):
-        if one.metadata and str(one.metadata.name).startswith("istio-ca-"):
-            with _absent_is_fine():
-                client.delete(ConfigMap, str(one.metadata.name), namespace=str(one.metadata.namespace))
+    with _asked(client, "what Istio leaves"):
+        for definition in list(client.list(Definition)):
+            metadata = definition.metadata
+            if metadata and (metadata.annotations or {}).get("meta.helm.sh/release-name") == CRD_RELEASE:
+                with _absent_is_fine():
+                    client.delete(Definition, str(metadata.name))
+        for one in list(client.list(ConfigMap, namespace=ALL_NS, labels=dict(ISTIOD_CONFIG))):
+            if one.metadata and str(one.metadata.name).startswith("istio-ca-"):
+                with _absent_is_fine():
+                    client.delete(ConfigMap, str(one.metadata.name), namespace=str(one.metadata.namespace))
 
 
 @contextmanager

@@ -325,9 +325,10 @@ class Stack:
         if others:
             raise UserError(f"stack {self.name}: {', '.join(others)} use its mesh; take those down first")
         self._run("destroy", "--yes", "--skip-preview", "--suppress-outputs")
-        self._quiet("stack", "rm", self.name, "--yes", "--preserve-config")
         if client and self.settings.cluster.kind != "aks":  # which is gone, with all that was in it
             leftovers.remove_mesh_remains(client)
+        # Last, so that the same command goes on from wherever it was cut off.
+        self._quiet("stack", "rm", self.name, "--yes", "--preserve-config")
 
     @property
     def folder(self) -> Path:

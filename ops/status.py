@@ -47,7 +47,9 @@ def _pods(kube: Kube, namespace: str) -> Table:
     table = Table(title=f"Pods of {namespace}", box=box.SIMPLE_HEAD)
     for heading in ("app", "version", "pod", "ready", "sidecar"):
         table.add_column(heading)
-    for pod in kube.client.list(Pod, namespace=namespace):
+    with kube.answering(f"the pods of {namespace}"):
+        pods = list(kube.client.list(Pod, namespace=namespace))
+    for pod in pods:
         if pod.metadata is None or pod.spec is None:
             continue
         labels = pod.metadata.labels or {}
@@ -76,12 +78,15 @@ def _versions(kube: Kube, environment: Environment) -> Table:
 
 def _mesh_versions(kube: Kube, namespace: str) -> Iterator[tuple[str, str]]:
     """What istiod and one sidecar answer when they are asked."""
-    for pod in kube.ready_pods("istio-system", {"app": "istiod"})[:1]:
+    with kube.answering("istiod and the webapp"):
+        istiod = kube.ready_pods("istio-system", {"app": "istiod"})[:1]
+        webapp = kube.ready_pods(namespace, {"app": "webapp"})[:1]
+    for pod in istiod:
         try:
             yield "istiod", kube.pod_get(pod, ISTIOD_MONITORING_PORT, "version").strip()
         except PASSING_ERRORS as error:
             yield "istiod", f"does not answer: {error}"
-    for pod in kube.ready_pods(namespace, {"app": "webapp"})[:1]:
+    for pod in webapp:
         try:
             answer = kube.run(pod, SIDECAR, "pilot-agent", "request", "GET", "server_info")
             build = str(json.loads(answer[answer.index("{") :])["version"])

@@ -69,11 +69,10 @@ def target(cluster: Cluster, environ: Mapping[str, str]) -> Target:
     Raises:
         RefusedError: no kubeconfig is named, or it does not hold what is asked of it.
     """
-    if named := environ.get(VARIABLE):
-        path, _, context = named.partition("#")
-        return _read(Path(path), context, VARIABLE, local=isinstance(cluster, LocalCluster))
+    if text := environ.get(VARIABLE):
+        return read(*named(text), VARIABLE, local=isinstance(cluster, LocalCluster))
     if isinstance(cluster, KubeconfigCluster):
-        return _read(Path(cluster.path), cluster.context, key_path(("cluster",)), local=False)
+        return read(expanded(cluster.path), cluster.context, key_path(("cluster",)))
     ways = {
         "local": 'the local cluster is found through it; e.g. eval "$(make -s env)", '
         f"or {VARIABLE}=~/.kube/config#kind-pitstop",
@@ -83,11 +82,27 @@ def target(cluster: Cluster, environ: Mapping[str, str]) -> Target:
     raise RefusedError([Finding("no-kubeconfig", VARIABLE, f"not set, and {ways[cluster.kind]}")])
 
 
-def _read(path: Path, context: str, said_by: str, *, local: bool) -> Target:
+def named(text: str) -> tuple[Path, str]:
+    """The file and the context that PATH or PATH#CONTEXT names; without a context the file's current one."""
+    path, _, context = text.partition("#")
+    return expanded(path), context
+
+
+def expanded(path: str) -> Path:
+    """A path as a person writes it."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises for an unknown user
+
+
+def read(path: Path, context: str, said_by: str, *, local: bool = False) -> Target:
+    """One context of a kubeconfig; '' is its current one.
+
+    Raises:
+        RefusedError: it cannot be read, or does not hold the context.
+    """
+
     def refuse(message: str, value: object) -> RefusedError:
         return RefusedError([Finding("kubeconfig", said_by, message, str(value))])
 
-    path = Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises for an unknown user
     try:
         content = yaml.safe_load(path.read_text())
     except OSError as error:

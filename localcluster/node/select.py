@@ -10,11 +10,16 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from components.model.kubeconfig import named
+from components.model.naming import KUBECONFIG_VARIABLE as VARIABLE
 from ops.errors import UserError
 
-VARIABLE = "PITSTOP_KUBECONFIG"
 LOOK_SECONDS = 5.0
 WAYS_OUT = f"start Docker (with kind installed), or set {VARIABLE}=~/.kube/config#context"
+
+
+class NoClusterError(UserError):
+    """No cluster was named, and none can be had on this machine."""
 
 
 class Facts(BaseModel):
@@ -70,8 +75,8 @@ def asked(own: Collection[Path] = ()) -> External | None:
     text = os.environ.get(VARIABLE, "")
     if not text:
         return None
-    path, _, context = text.partition("#")
-    kubeconfig = Path(path).expanduser()
+    path, context = named(text)
+    kubeconfig = path.absolute()  # the engine runs in another folder than whoever said it
     if kubeconfig.resolve() in own:
         return None
     if not kubeconfig.is_file():
@@ -83,7 +88,7 @@ def decide(facts: Facts, external: External | None = None) -> Choice:
     """The cluster to use: the one that was named, else the embedded node, else kind.
 
     Raises:
-        UserError: none of them is possible; the line says why and what would help.
+        NoClusterError: none of them is possible; the line says why and what would help.
     """
     if external is not None:
         return external
@@ -93,7 +98,7 @@ def decide(facts: Facts, external: External | None = None) -> Choice:
     if facts.docker and facts.kind:
         return Kind(reason=obstacle)
     missing = "kind is not installed" if facts.docker else "Docker does not answer"
-    raise UserError(f"no cluster can run here: {obstacle}, and {missing}; {WAYS_OUT}")
+    raise NoClusterError(f"no cluster can run here: {obstacle}, and {missing}; {WAYS_OUT}")
 
 
 def _obstacle(facts: Facts) -> str | None:

@@ -61,9 +61,19 @@ def test_the_variable_names_a_file_and_a_context(tmp_path: Path, monkeypatch: py
     assert asked() is None
 
 
-def test_a_kubeconfig_that_is_not_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PITSTOP_KUBECONFIG", "/nowhere/config")
-    with pytest.raises(UserError, match=r"PITSTOP_KUBECONFIG=/nowhere/config: no such file; e\.g\. "):
+def test_the_file_is_found_from_wherever_the_engine_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PITSTOP_KUBECONFIG", "config#dev")
+    assert asked() == External(kubeconfig=tmp_path / "config", context="dev")
+
+
+@pytest.mark.parametrize("named", ["/nowhere/config", "~nouser/config"])
+def test_a_kubeconfig_that_is_not_there_is_one_line(monkeypatch: pytest.MonkeyPatch, named: str) -> None:
+    monkeypatch.setenv("PITSTOP_KUBECONFIG", named)
+    with pytest.raises(UserError, match=rf"PITSTOP_KUBECONFIG={named}: no such file; e\.g\. "):
         asked()
 
 

@@ -2,17 +2,22 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import cast
 
 import psutil
+import pytest
 from lightkube import Client
+from lightkube.config.kubeconfig import SingleConfig
+from lightkube.config.models import Cluster, Context
 from lightkube.generic_resource import GenericNamespacedResource
 
 from components.model.istio import Release
+from components.model.kubeconfig import Target
 from ops import leftovers
+from ops.errors import UserError
 
 MARKER = "PITSTOP_OWNER"
 RELEASES = (
@@ -63,6 +68,8 @@ def test_only_orphans_of_this_checkout_are_ended(tmp_path: Path) -> None:
 class Records:
     """A cluster that has Helm's records."""
 
+    config = SingleConfig("here", Context(cluster="c"), Cluster(server="https://cluster.example"))
+
     def __init__(self, *records: tuple[str, str, str]) -> None:
         self.records = records
         self.deleted: list[str] = []
@@ -105,3 +112,24 @@ def test_of_a_change_that_was_cut_off_only_the_unfinished_record_goes() -> None:
 def test_other_releases_and_other_resources_are_left_alone() -> None:
     assert forget(Records(("istio-base", "v1", "deployed")), istiod="creating") == []
     assert forget(Records(("istiod", "v1", "pending-install")), webapp="creating") == []
+
+
+@pytest.mark.parametrize(
+    ("ask", "what"),
+    [
+        (
+            lambda client: leftovers.forget_releases(client, {"istiod": "creating"}, RELEASES),
+            "Helm's record of istiod",
+        ),
+        (lambda client: leftovers.other_owners(client, "me"), "the owners of its namespaces"),
+        (leftovers.remove_mesh_remains, "what Istio leaves"),
+    ],
+)
+def test_a_cluster_that_does_not_answer_is_one_line(ask: Callable[[Client], object], what: str) -> None:
+    server = "http://127.0.0.1:9"
+    client = leftovers.connect(Target("test", "here", server, {"server": server}, {}))
+    line = (
+        rf"^context here \({server}\): the cluster does not answer \(.+\), asked for {what}; see that it runs"
+    )
+    with pytest.raises(UserError, match=line):
+        ask(client)

@@ -15,7 +15,7 @@ import yaml
 from lightkube.models.core_v1 import Pod, PodCondition, PodStatus
 from lightkube.models.meta_v1 import ObjectMeta
 
-from ops import measure
+from ops import measure, status
 from ops.errors import UserError
 from ops.kube import Kube, PodRef, is_ready, wait_for
 from ops.progress import Progress
@@ -207,15 +207,53 @@ def test_a_pod_is_ready_when_it_says_so_and_stays(status: str | None, *, deleted
 
 
 def test_a_missing_kubeconfig_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"kubeconfig .*none: .*not found"):
+    with pytest.raises(UserError, match=r"^kubeconfig .*none = .*none: cannot be read \(No such file"):
         Kube(tmp_path / "none")
 
 
 def test_an_unknown_context_is_one_line(tmp_path: Path) -> None:
     file = tmp_path / "config"
     file.write_text(yaml.safe_dump(config("http://127.0.0.1:9")))
-    with pytest.raises(UserError, match=r"Context 'other' not found"):
+    with pytest.raises(UserError, match="has no context other; contexts are here"):
         Kube(file, "other")
+
+
+CLUSTER: dict[str, object] = {"server": "https://127.0.0.1:9"}
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (b"{", "is not YAML"),
+        (b"", "is not a kubeconfig"),
+        (b"\xff\xfe\x00", "is not YAML"),
+        (b"current-context: here", "has no context here; contexts are none"),
+        ({"clusters": None}, "context here has no server"),
+        ({"cluster": {**CLUSTER, "certificate-authority": "none.pem"}}, r"cannot be used \(.*No such file"),
+        ({"cluster": {**CLUSTER, "certificate-authority-data": "bm8="}}, "cannot be used"),
+        ({"cluster": {**CLUSTER, "certificate-authority-data": "b"}}, "cannot be used"),
+        ({"cluster": {**CLUSTER, "insecure-skip-tls-verify": "perhaps"}}, "cannot be used"),
+        ({"cluster": {"server": [7]}}, "cannot be used"),
+        ({"user": {"token": 7}}, "cannot be used"),
+        (
+            {"user": {"exec": {"command": "no-such-login"}}},
+            "context here calls no-such-login, which is not on",
+        ),
+    ],
+)
+def test_a_kubeconfig_that_will_not_do_is_one_line(
+    tmp_path: Path, content: bytes | dict[str, object], line: str
+) -> None:
+    file = tmp_path / "config"
+    if isinstance(content, dict):
+        whole = config("https://127.0.0.1:9")
+        parts = {
+            f"{key}s": [{"name": key[0], key: value}] for key, value in content.items() if key[-1] != "s"
+        }
+        content = yaml.safe_dump(whole | (parts or content)).encode()
+    file.write_bytes(content)
+    with pytest.raises(UserError, match=f"^kubeconfig {file}.*{line}"):
+        Kube(file)
 
 
 def config(server: str) -> dict[str, object]:
@@ -264,3 +302,15 @@ def test_a_cluster_that_cannot_be_asked_is_named(tmp_path: Path, page: str, stat
         pytest.raises(UserError, match=rf"^kubeconfig {file}#here: the cluster does not answer"),
     ):
         kube.version()
+
+
+def test_status_of_a_cluster_that_does_not_answer_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "config"
+    file.write_text(yaml.safe_dump(config("http://127.0.0.1:9")))
+    with Kube(file) as kube:
+        with pytest.raises(
+            UserError, match=rf"^kubeconfig {file}#here: .*, asked for the pods of pitstop; see"
+        ):
+            status._pods(kube, "pitstop")
+        with pytest.raises(UserError, match=r"asked for istiod and the webapp; see"):
+            list(status._mesh_versions(kube, "pitstop"))
