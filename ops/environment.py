@@ -24,7 +24,7 @@ from components.model.plan import Plan
 from components.model.render import render
 from components.model.settings import Settings
 from localcluster import images
-from localcluster.node.select import Embedded, External
+from localcluster.node.select import Embedded, External, NoClusterError
 from localcluster.tools import charts, toolbox
 from ops import clusters, rehearsal
 from ops.clusters import Azure, Choice
@@ -89,7 +89,9 @@ class Environment:
         """What the program is told besides its stack file."""
         folder = charts.ensure(progress) if self.settings.mesh.kind == "helm" else None
         if isinstance(self.choice, Azure):
-            return Needs(tools, folder, rehearsal=self.rehearsal)
+            named = not self.rehearsal and clusters.running(self.choice)
+            reference = clusters.current(self.choice).reference if named else None
+            return Needs(tools, folder, reference, self.rehearsal)
         return Needs(tools, folder, clusters.current(self.choice).reference)
 
 
@@ -99,7 +101,7 @@ def up(name: str, *, yes: bool, requests: int) -> None:
     with _alone():
         environment = Environment.read(name)
         clusters.confirm(environment.choice, environment.settings, yes=yes)
-        _begin(environment, progress)
+        begin(environment, progress)
         tools = toolbox.ensure(environment.groups(), progress)
         clusters.bring_up(environment.choice, environment.settings, tools, progress)
         with progress.step("preview and update"):
@@ -112,7 +114,7 @@ def up(name: str, *, yes: bool, requests: int) -> None:
     _report(environment, cluster, measured, time.monotonic() - started)
 
 
-def _begin(environment: Environment, progress: Progress) -> None:
+def begin(environment: Environment, progress: Progress) -> None:
     """A rehearsal is never taken for the thing itself, and Azure is not asked as nobody.
 
     Raises:
@@ -145,6 +147,7 @@ def down(name: str, *, yes: bool) -> None:
     progress = Progress()
     with _alone():
         environment = Environment.read(name)
+        begin(environment, progress)
         _say_what_goes(environment, progress)
         if _keeps_its_cluster(environment):
             clusters.confirm(environment.choice, environment.settings, yes=yes)
@@ -192,12 +195,9 @@ def preview(name: str) -> None:
     progress = Progress()
     settings = stackfile.load(stackfile.path_of(name, CHECKOUT))
     plan = plan_for(settings, naming.owner(PROJECT, name))
-    asked = rehearsal.asked(name)
     try:
-        choice: Choice | None = clusters.choose(settings, asked)
-    except UserError as reason:
-        if asked:
-            raise
+        choice: Choice | None = clusters.choose(settings, rehearsal.asked(name))
+    except NoClusterError as reason:
         progress.note(f"{reason}")
         choice = None
     if choice is None or not (isinstance(choice, Azure) or clusters.running(choice)):
@@ -209,7 +209,7 @@ def preview(name: str) -> None:
             print(text)
         return
     environment = Environment(name, settings, choice)
-    _begin(environment, progress)
+    begin(environment, progress)
     stack = environment.stack(toolbox.ensure(("engine",), progress), progress)
     stack.ensure()
     with progress.step("asking the engine"):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from components.model.findings import RefusedError
 from localcluster.tools import toolbox
-from ops.environment import Environment
+from ops.environment import Environment, begin
 from ops.errors import UserError
 from ops.progress import Progress
 from ops.review import drift, words
@@ -67,8 +67,9 @@ def apply(name: str, plan: Path) -> None:
 
 
 def _stack(name: str) -> Stack:
-    progress = Progress()
-    stack = Environment.read(name).stack(toolbox.ensure(("engine",), progress), progress)
+    environment, progress = Environment.read(name), Progress()
+    begin(environment, progress)
+    stack = environment.stack(toolbox.ensure(("engine",), progress), progress)
     stack.ensure()
     return stack
 

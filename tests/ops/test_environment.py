@@ -1,8 +1,10 @@
 """What of an environment can be measured, and where it is reached."""
 
 import os
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
+from typing import cast
 
 import pytest
 from typer.testing import CliRunner
@@ -10,15 +12,20 @@ from typer.testing import CliRunner
 from components.model.catalogue import Secret
 from components.model.explain import parse
 from components.model.findings import RefusedError
-from localcluster.node.select import Embedded, External, Kind
+from localcluster.node.select import Embedded, External, Kind, NoClusterError
+from localcluster.tools import toolbox
+from ops import clusters
 from ops import environment as environments
 from ops.cli import app
 from ops.clusters import Azure, Choice, Cluster
 from ops.environment import Environment
+from ops.errors import UserError
 from ops.kube import Kube
 from ops.measure import Split
+from ops.paths import CHECKOUT
 from ops.progress import Progress
 from ops.rehearsal import Rehearsal
+from ops.review import run
 from tests.model.examples import Node, raw, settings
 
 API = "services.customermanagementapi"
@@ -174,13 +181,21 @@ def test_a_person_is_told_where_the_webapp_is(changes: Node, told: str) -> None:
     assert environments.where(environment(changes), cluster) == told
 
 
-@pytest.mark.parametrize("command", ["up", "preview"])
+COMMANDS: dict[str, Callable[[], object]] = {
+    "up": lambda: environments.up("dev", yes=True, requests=1),
+    "preview": lambda: environments.preview("dev"),
+    "down": lambda: environments.down("dev", yes=True),
+    "review": lambda: run._stack("dev"),
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_as_nobody_azure_is_asked_nothing_and_nothing_is_made(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str
 ) -> None:
     alone(monkeypatch, tmp_path)
     with pytest.raises(RefusedError) as refused:
-        environments.up("dev", yes=True, requests=1) if command == "up" else environments.preview("dev")
+        COMMANDS[command]()
     (line,) = refused.value.lines
     assert line.startswith("pitstop:azure.subscription = ")
     assert "nobody is logged in" in line
@@ -257,3 +272,45 @@ def test_the_load_comes_in_an_image_the_cluster_can_have(
     assert used
     assert {one.rpartition(":")[0] + ":" for one in used} == {image}
     assert all(one.removeprefix(image)[0].isdigit() for one in used)
+
+
+def test_a_cluster_that_was_named_wrong_is_not_previewed_as_none(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PITSTOP_KUBECONFIG", "/nowhere/config")
+    with pytest.raises(UserError, match="PITSTOP_KUBECONFIG=/nowhere/config: no such file"):
+        environments.preview("local")
+    assert capsys.readouterr().out == ""
+
+
+def test_where_no_cluster_can_run_a_preview_is_the_manifests(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def none(*_given: object) -> clusters.Choice:
+        raise NoClusterError("no cluster can run here")
+
+    monkeypatch.setattr(clusters, "choose", none)
+    environments.preview("local")
+    said = capsys.readouterr()
+    assert "kind: Deployment" in said.out
+    assert "no cluster can run here" in said.err
+
+
+def test_a_path_of_the_stack_file_is_read_as_the_program_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PITSTOP_KUBECONFIG", raising=False)
+    monkeypatch.chdir("/")
+    for path in ("~nouser/config", "config"):
+        stack = settings({"cluster": {"kind": "kubeconfig", "path": path, "context": "x"}})
+        assert clusters.choose(stack) == External(kubeconfig=CHECKOUT / path, context="x")
+
+
+def test_the_engine_finds_a_managed_clusters_kubeconfig_from_its_own_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "kubeconfig").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PITSTOP_KUBECONFIG", "kubeconfig#dev")
+    changed = settings({"mesh": {"kind": "none"}, f"{API}.traffic": [], f"{API}.versions": {"v1": {}}})
+    managed = Environment("dev", changed, Azure())
+    needs = managed.needs(cast(toolbox.Toolbox, None), Progress())
+    assert needs.kubeconfig == f"{tmp_path}/kubeconfig#dev"
