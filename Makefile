@@ -29,6 +29,7 @@ preview: ## what an update would change; without any cluster: the manifests
 diff-env: ## how two environments differ: make diff-env A=dev B=prod
 	@$(PITSTOP) diff-env $(A) $(B)
 
+pin: ENV = prod
 pin: ## note the digest of every image in the stack file: make pin ENV=prod
 	@$(PITSTOP) pin --env $(ENV)
 

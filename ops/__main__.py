@@ -1,3 +1,10 @@
-from ops.cli import main
+from ops.errors import plainly
 
-main()
+
+def _command() -> None:
+    from ops.cli import command  # an interrupt meanwhile is told, too
+
+    command()
+
+
+plainly(_command)

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import signal
 from typing import Annotated
 
@@ -147,10 +148,18 @@ def run(context: typer.Context) -> None:
     os.environ["PATH"] = f"{venv}/bin{os.pathsep}{os.environ['PATH']}"
     if not context.args:
         raise UserError("run: no program named; e.g. ./pitstop run pytest -m 'not cluster'")
-    os.execvp(context.args[0], context.args)
+    program = shutil.which(context.args[0])
+    if program is None:
+        raise UserError(f"run: {context.args[0]}: no such program; e.g. ./pitstop run pytest")
+    os.execv(program, context.args)
+
+
+def command() -> None:
+    """Run the command that was typed."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    app(prog_name="pitstop")
 
 
 def main() -> None:
-    """Run the command; a mistake is one line on standard error and exit status 2."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    plainly(lambda: app(prog_name="pitstop"))
+    """The same; a mistake is one line on standard error and exit status 2."""
+    plainly(command)

@@ -26,7 +26,7 @@ class Progress:
 
     def note(self, text: str) -> None:
         """One line about what was found or decided."""
-        self._console.print(f"  {text}", markup=False)
+        self._console.print(f"  {text}", markup=False, soft_wrap=True)
 
     @contextmanager
     def step(self, title: str, number: int = 0, total: int = 0) -> Iterator[None]:
