@@ -26,7 +26,7 @@ from components.model.settings import Settings
 from localcluster import images
 from localcluster.node.select import Embedded, External, NoClusterError
 from localcluster.tools import charts, toolbox
-from ops import clusters, rehearsal
+from ops import belonging, clusters, rehearsal
 from ops.clusters import Azure, Choice
 from ops.errors import UserError
 from ops.kube import Kube
@@ -100,6 +100,7 @@ def up(name: str, *, yes: bool, requests: int) -> None:
     started, progress = time.monotonic(), Progress()
     with _alone():
         environment = Environment.read(name)
+        belonging.check(name, environment.settings, environment.choice)
         clusters.confirm(environment.choice, environment.settings, yes=yes)
         begin(environment, progress)
         tools = toolbox.ensure(environment.groups(), progress)
@@ -107,6 +108,7 @@ def up(name: str, *, yes: bool, requests: int) -> None:
         with progress.step("preview and update"):
             stack = environment.stack(tools, progress)
             stack.ensure()
+            belonging.remember(name, environment.settings, environment.choice)
             stack.up()
         cluster = _measurable(environment, progress)
         measured = measure_splits(environment, cluster, requests, progress) if cluster else ()
@@ -147,14 +149,17 @@ def down(name: str, *, yes: bool) -> None:
     progress = Progress()
     with _alone():
         environment = Environment.read(name)
+        whole = not _keeps_its_cluster(environment)
+        belonging.check(name, environment.settings, environment.choice, every=whole)
         begin(environment, progress)
         _say_what_goes(environment, progress)
-        if _keeps_its_cluster(environment):
+        if not whole:
             clusters.confirm(environment.choice, environment.settings, yes=yes)
             stack = environment.stack(toolbox.ensure(("engine",), progress), progress)
             with progress.step("removing what the stack owns"):
                 stack.ensure()
                 stack.destroy()
+                belonging.forget(name)
             return
         with progress.step("removing this checkout's cluster and state"):
             clusters.take_down(environment.choice)

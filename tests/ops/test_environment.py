@@ -14,7 +14,7 @@ from components.model.explain import parse
 from components.model.findings import RefusedError
 from localcluster.node.select import Embedded, External, Kind, NoClusterError
 from localcluster.tools import toolbox
-from ops import clusters
+from ops import belonging, clusters
 from ops import environment as environments
 from ops.cli import app
 from ops.clusters import Azure, Choice, Cluster
@@ -22,7 +22,7 @@ from ops.environment import Environment
 from ops.errors import UserError
 from ops.kube import Kube
 from ops.measure import Split
-from ops.paths import CHECKOUT
+from ops.paths import CHECKOUT, checkout_dir
 from ops.progress import Progress
 from ops.rehearsal import Rehearsal
 from ops.review import run
@@ -314,3 +314,60 @@ def test_the_engine_finds_a_managed_clusters_kubeconfig_from_its_own_folder(
     managed = Environment("dev", changed, Azure())
     needs = managed.needs(cast(toolbox.Toolbox, None), Progress())
     assert needs.kubeconfig == f"{tmp_path}/kubeconfig#dev"
+
+
+LOCAL = settings()
+THEIRS, OURS = External(kubeconfig=Path("/kubeconfig"), context="x"), Embedded()
+
+
+LOCALLY: dict[str, Callable[[], object]] = {
+    "up": lambda: environments.up("local", yes=True, requests=1),
+    "down": lambda: environments.down("local", yes=True),
+}
+
+
+@pytest.mark.parametrize("command", LOCALLY)
+@pytest.mark.parametrize(
+    ("before", "now", "line"),
+    [
+        (THEIRS, OURS, "is on /kubeconfig#x, .*; set PITSTOP_KUBECONFIG=/kubeconfig#x, or,"),
+        (
+            THEIRS,
+            THEIRS.model_copy(update={"context": "y"}),
+            "is on .*, and /kubeconfig#y was chosen; set PITSTOP_",
+        ),
+        (OURS, THEIRS, "is on the cluster of this checkout, .*; unset PITSTOP_KUBECONFIG"),
+    ],
+)
+def test_what_was_made_elsewhere_is_not_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    command: str,
+    before: clusters.Choice,
+    now: clusters.Choice,
+    line: str,
+) -> None:
+    monkeypatch.setenv("PITSTOP_CACHE", str(tmp_path))
+    monkeypatch.setattr(clusters, "choose", lambda *_given: now)
+    belonging.remember("local", LOCAL, before)
+    with pytest.raises(UserError, match=f"^stack local: what it made {line}"):
+        LOCALLY[command]()
+    assert (checkout_dir() / "pulumi" / "local.cluster").is_file()
+    belonging.check("local", LOCAL, before)
+    belonging.forget("local")
+    belonging.check("local", LOCAL, now)
+
+
+def test_a_cluster_is_not_thrown_away_with_the_state_of_a_stack_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PITSTOP_CACHE", str(tmp_path))
+    monkeypatch.setattr(clusters, "choose", lambda *_given: OURS)
+    belonging.remember("local", LOCAL, OURS)
+    belonging.remember("second", LOCAL, THEIRS)
+    with pytest.raises(UserError, match=r"^stack second: what it made is on /kubeconfig#x"):
+        environments.down("local", yes=True)
+    belonging.check("local", LOCAL, OURS)
+    belonging.forget("second")
+    environments.down("local", yes=True)
+    assert not checkout_dir().exists()
