@@ -13,7 +13,7 @@ from pathlib import Path
 from rich import box
 from rich.table import Table
 
-from components.model.naming import REHEARSAL_VARIABLE
+from components.model.naming import KUBECONFIG_VARIABLE, REHEARSAL_VARIABLE
 from components.model.settings import Settings
 from localcluster.azure import plugin
 from localcluster.azure.backing import BEHIND_VARIABLE, BehindError
@@ -58,6 +58,7 @@ class Rehearsal:
             REHEARSAL_VARIABLE: str(self.folder),
             BEHIND_VARIABLE: "localcluster.azure.behind:clusters",
             SCALE_VARIABLE: self.scale,
+            KUBECONFIG_VARIABLE: "",  # no cluster of a person's shell, which is a real one
         }
 
     def begin(self, settings: Settings, home: Path) -> None:

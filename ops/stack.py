@@ -371,7 +371,7 @@ class Stack:
             if not self._rehearsal.node.status().running:
                 return None
             environ = {KUBECONFIG_VARIABLE: str(self._rehearsal.node.kubeconfig)}
-        if self.settings.cluster.kind == "aks" and KUBECONFIG_VARIABLE not in environ:
+        if self.settings.cluster.kind == "aks" and not environ.get(KUBECONFIG_VARIABLE):
             return None
         return leftovers.connect(target(self.settings.cluster, environ))
 

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from components.model import kubeconfig
 from components.model.explain import parse
+from components.model.findings import RefusedError
 from localcluster.tools import toolbox
 from ops import clusters, rehearsal
 from ops.errors import UserError
@@ -48,6 +50,15 @@ def test_a_managed_cluster_comes_with_the_update_and_nobody_is_asked_for_its_cre
         assert not clusters.running(choice)
     with pytest.raises(UserError, match="credentials are not kept"):
         clusters.current(clusters.Azure())
+
+
+def test_a_cluster_of_the_persons_shell_is_none_of_its() -> None:
+    """It would get the objects of an environment that is only rehearsed."""
+    shell = {"PITSTOP_KUBECONFIG": "/nowhere/config#real"}
+    cluster = parse(AKS).cluster
+    with pytest.raises(RefusedError, match="/nowhere/config"):
+        kubeconfig.known(cluster, shell, "aks")
+    assert kubeconfig.known(cluster, shell | Rehearsal("dev", "nodes").variables(), "aks") is None
 
 
 def test_its_state_is_its_own_whoever_is_logged_in_where(
