@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ops.errors import UserError, plainly
+from ops.loopback import without_a_proxy
 from ops.paths import leave_shell, told
 from ops.review.commands import app as review
 
@@ -157,6 +158,7 @@ def run(context: typer.Context) -> None:
 def command() -> None:
     """Run the command that was typed."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    without_a_proxy(os.environ)
     app(prog_name="pitstop")
 
 

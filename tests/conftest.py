@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from ops.loopback import without_a_proxy
+
 # The same examples every time, so that a failure is the change's; PITSTOP_EXPLORE=1 looks for new ones.
 settings.register_profile("steady", derandomize=not os.environ.get("PITSTOP_EXPLORE"), deadline=None)
 settings.load_profile("steady")
 
 # What a shell does to a run in its background, and tests interrupt what they started.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-# What tests start listens here, whatever proxy the machine has.
-for _name in ("NO_PROXY", "no_proxy"):
-    os.environ[_name] = ",".join(filter(None, (os.environ.get(_name), "127.0.0.1")))
+without_a_proxy(os.environ)  # servers of tests are here
 
 PLUGINS = Path.home() / ".pulumi" / "plugins"
 SLOW = ("cluster", "node", "tools", "rehearsal")

@@ -100,6 +100,13 @@ class Shown:
     errors: str = ""
 
 
+# A command on a day on which none of the exceptions in policy/*.json is over.
+COMMAND = (
+    "from datetime import date; from ops import cli, policy; "
+    "policy._today = lambda: date(2026, 11, 25); cli.main()"
+)
+
+
 class Repository:
     """A clone of this checkout as it is now, and the environment that runs from its main."""
 
@@ -134,7 +141,7 @@ class Repository:
 
     def pitstop(self, *arguments: str) -> Shown:
         """A command of the clone, by the Python environment that is there already."""
-        command = [sys.executable, "-c", "from ops.cli import main; main()", *arguments]
+        command = [sys.executable, "-c", COMMAND, *arguments]
         done = run(*command, folder=self.work, check=False)
         return Shown(done.returncode, done.stdout, errors=done.stderr)
 
