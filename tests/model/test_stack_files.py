@@ -1,5 +1,6 @@
 """The committed stack files are valid, and a plan can be read without any cluster."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -28,6 +29,13 @@ def test_no_salt_of_one_machine_is_committed(path: Path) -> None:
         ["git", "show", f":{path.name}"], cwd=CHECKOUT, capture_output=True, text=True, check=False
     )
     assert "encryptionsalt" not in shown.stdout or "secure" in shown.stdout
+
+
+@pytest.mark.parametrize("path", STACKS, ids=lambda path: str(path.name))
+def test_what_pulumi_writes_is_what_stands_there(path: Path) -> None:
+    """`pulumi config set` writes the whole file anew: a change of one key shall be a change of one line."""
+    lines = path.read_text().splitlines()
+    assert not [line for line in lines if not line.lstrip().startswith("#") and re.search(r"\{ | \}", line)]
 
 
 def test_the_local_environment_asks_for_the_canary() -> None:

@@ -45,7 +45,7 @@ CASES: Mapping[str, Case] = {
     "weights": Case(
         "A change of weights",
         "v2 gets 40 % instead of 25 %.",
-        {"weights: { v1: 75, v2: 25 }": "weights: { v1: 60, v2: 40 }"},
+        {"weights: {v1: 75, v2: 25}": "weights: {v1: 60, v2: 40}"},
     ),
     "pool": Case(
         "More nodes",
@@ -55,12 +55,12 @@ CASES: Mapping[str, Case] = {
     "cluster": Case(
         "A change that replaces the cluster",
         "More addresses for pods, which Azure gives to a new cluster alone.",
-        {"    tier: Free": "    network: { podCidr: 10.128.0.0/14 }\n    tier: Free"},
+        {"    tier: Free": "    network: {podCidr: 10.128.0.0/14}\n    tier: Free"},
     ),
     "allowed": Case(
         "The same, allowed",
         f"The same change, and a line in the pull request's text: `{ALLOWANCE.strip()}`.",
-        {"    tier: Free": "    network: { podCidr: 10.128.0.0/14 }\n    tier: Free"},
+        {"    tier: Free": "    network: {podCidr: 10.128.0.0/14}\n    tier: Free"},
         ALLOWANCE,
     ),
     "policy": Case(
@@ -69,7 +69,7 @@ CASES: Mapping[str, Case] = {
         {
             "    vehiclemanagementapi: {}": (
                 "    vehiclemanagementapi:\n      traffic:\n"
-                "        - { kind: access, outsiders: [monitoring/prober] }"
+                "        - {kind: access, outsiders: [monitoring/prober]}"
             )
         },
     ),
@@ -77,14 +77,14 @@ CASES: Mapping[str, Case] = {
         "A broken stack file",
         "The weights do not add up, and a key is misspelt.",
         {
-            "weights: { v1: 75, v2: 25 }": "weights: { v1: 75, v2: 20 }",
+            "weights: {v1: 75, v2: 25}": "weights: {v1: 75, v2: 20}",
             "  pitstop:quota:": "  pitstop:qouta:",
         },
     ),
     "fork": Case(
         "A fork's pull request",
         "No credentials: the same change of weights, rehearsed from nothing.",
-        {"weights: { v1: 75, v2: 25 }": "weights: { v1: 60, v2: 40 }"},
+        {"weights: {v1: 75, v2: 25}": "weights: {v1: 60, v2: 40}"},
         fork=True,
     ),
 }
