@@ -87,8 +87,9 @@ class EmbeddedNode:
         with self._locked():
             order = Order(tools, root, self._state.inputs(tools, root), tuple(archives))
             if not self._is_current(order.inputs) or not self._is_ready(client):
-                self._machine.halt()
+                self._need_ports()
                 self._need_space()
+                self._machine.halt()
                 with self._or_nothing():
                     self._start(order, client, progress)
             self._import(order.archives)
@@ -244,6 +245,13 @@ class EmbeddedNode:
         store = ImageStore(self._machine, self._state.imported, self._state.snapshotter())
         for archive in archives:
             store.load(archive)
+
+    def _need_ports(self) -> None:
+        """A node that runs is not ended for a port the next one cannot have."""
+        record = self._state.record() if self._alive() else None
+        ours = (record.api_port, record.http_port, record.https_port) if record else ()
+        for variable in ports.VARIABLES:
+            ports.require(variable, ours)
 
     def _need_space(self) -> None:
         folder = self._state.home

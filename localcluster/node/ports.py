@@ -2,12 +2,14 @@
 
 import os
 import socket
+from collections.abc import Collection
 
 from ops.errors import UserError
 
 API_VARIABLE, API_PREFERRED = "PITSTOP_API_PORT", 16443
 HTTP_VARIABLE, HTTP_PREFERRED = "PITSTOP_HTTP_PORT", 8080
 HTTPS_VARIABLE, HTTPS_PREFERRED = "PITSTOP_HTTPS_PORT", 8443
+VARIABLES = (API_VARIABLE, HTTP_VARIABLE, HTTPS_VARIABLE)
 
 
 def asked(variable: str) -> int | None:
@@ -22,6 +24,16 @@ def asked(variable: str) -> int | None:
     if not text.isdecimal() or not 0 < int(text) < 65536:
         raise UserError(f"{variable}={text}: a port is a number from 1 to 65535, e.g. {variable}=18080")
     return int(text)
+
+
+def require(variable: str, ours: Collection[int | None]) -> None:
+    """Look whether the port that was asked for can be had; `ours` can.
+
+    Raises:
+        UserError: what stands there is no port, or somebody else has it.
+    """
+    if asked(variable) not in {None, *ours}:
+        listen(variable, None, 0).close()
 
 
 def listen(variable: str, remembered: int | None, preferred: int) -> socket.socket:

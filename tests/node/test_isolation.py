@@ -156,6 +156,18 @@ def _connect_inside(cluster: Cluster, address: str, port: int) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=False).stderr.strip()
 
 
+def test_a_running_node_is_not_ended_for_a_port_it_cannot_have(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pid = cluster.node.status().pid
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        monkeypatch.setenv("PITSTOP_HTTP_PORT", str(taken.getsockname()[1]))
+        with pytest.raises(UserError, match="is taken"):
+            cluster.start()
+    assert cluster.node.status().pid == pid
+    assert cluster.answers()
+
+
 def test_a_port_asked_for_that_is_taken_is_one_line(empty: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

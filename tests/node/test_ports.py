@@ -43,6 +43,19 @@ def test_a_port_asked_for_is_used_whatever_is_remembered(monkeypatch: pytest.Mon
     assert chosen(free(), free()) == port
 
 
+def test_a_port_that_was_asked_for_is_looked_at_before_anything_ends(
+    monkeypatch: pytest.MonkeyPatch, taken: int
+) -> None:
+    ports.require(ports.HTTP_VARIABLE, set())
+    monkeypatch.setenv("PITSTOP_HTTP_PORT", str(taken))
+    ports.require(ports.HTTP_VARIABLE, {taken})
+    with pytest.raises(UserError, match=f"^PITSTOP_HTTP_PORT={taken}: 127.0.0.1:{taken} is taken"):
+        ports.require(ports.HTTP_VARIABLE, {1})
+    monkeypatch.setenv("PITSTOP_HTTP_PORT", "none")
+    with pytest.raises(UserError, match=r"^PITSTOP_HTTP_PORT=none: a port is a number"):
+        ports.require(ports.HTTP_VARIABLE, set())
+
+
 def test_a_port_asked_for_that_is_taken_is_refused(monkeypatch: pytest.MonkeyPatch, taken: int) -> None:
     monkeypatch.setenv("PITSTOP_API_PORT", str(taken))
     with pytest.raises(UserError, match=f"PITSTOP_API_PORT={taken}: 127.0.0.1:{taken} is taken"):
