@@ -52,7 +52,8 @@ def checkout_dir() -> Path:
 def told(environ: Mapping[str, str]) -> tuple[str, ...]:
     """What `make env` put into a shell, for whichever environment; what a person has set is not in it."""
     ours = tuple(name for name in TOLD if checkout_id() in environ.get(name, ""))
-    return (*ours, *(name for name in TOLD_WITH_THEM if name in environ)) if ours else ()
+    emptied = (name for name in TOLD if environ.get(name) == "")  # which a rehearsal must not be told
+    return (*ours, *emptied, *(name for name in TOLD_WITH_THEM if name in environ)) if ours else ()
 
 
 def leave_shell(environment: str) -> str:
