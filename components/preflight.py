@@ -153,8 +153,8 @@ def _too_far(plan: Plan, running: Mapping[str, RunningRoutes]) -> Iterator[Findi
 def _callers(plan: Plan, service: str) -> list[str]:
     """Who calls a service and has weights of its own."""
     routed = {way.service for way in plan.routes}
-    needs = {load.service.name: {need.service for need in load.service.needs} for load in plan.workloads}
-    return sorted(name for name, needed in needs.items() if name in routed and service in needed)
+    callers = (load.service for load in plan.workloads if load.service.name in routed)
+    return sorted(one.name for one in callers if any(need.service == service for need in one.needs))
 
 
 def _sent(caller: str, senders: Mapping[str, int], routes: RunningRoutes) -> dict[str, float]:

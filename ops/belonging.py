@@ -3,7 +3,6 @@
 Taken down with another one in mind, they would stay where they are, and the state that knows of them go.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from components.model.naming import KUBECONFIG_VARIABLE
@@ -37,20 +36,20 @@ def check(stack: str, settings: Settings, choice: Choice, *, every: bool = False
     if settings.cluster.kind != "local":
         return
     files = sorted(_folder().glob("*.cluster")) if every else [_file(stack)]
-    if said := tuple(line for file in files for line in _elsewhere(file, _name(choice))):
+    if said := tuple(line for file in files if (line := _elsewhere(file, _name(choice)))):
         raise UserError(*said)
 
 
-def _elsewhere(file: Path, named: str) -> Iterator[str]:
+def _elsewhere(file: Path, named: str) -> str:
     known = file.read_text() if file.exists() else named
     if known == named:
-        return
+        return ""
     way = (
         f"unset {KUBECONFIG_VARIABLE}, or make down without it first"
         if known == OWN
         else f"set {KUBECONFIG_VARIABLE}={known}, or, where that cluster is gone, remove {file}"
     )
-    yield f"stack {file.stem}: what it made is on {known}, and {named} was chosen; {way}"
+    return f"stack {file.stem}: what it made is on {known}, and {named} was chosen; {way}"
 
 
 def _name(choice: Choice) -> str:

@@ -138,6 +138,11 @@ def running(choice: Choice) -> bool:
     return not isinstance(choice, Kind) or _kind_name() in _output("kind", "get", "clusters").split()
 
 
+def may_run(choice: Choice) -> bool:
+    """Whether it is up, or may be and nobody here can tell."""
+    return running(choice) or elsewhere(choice)
+
+
 def elsewhere(choice: Choice) -> bool:
     """Whether it is one in Azure: it may run though nobody here is let in, which `current` then says."""
     return isinstance(choice, Azure) and choice.rehearsal is None

@@ -171,7 +171,7 @@ def down(name: str, *, yes: bool) -> None:
 def _keeps_its_cluster(environment: Environment) -> bool:
     """Whether a stack is taken off its cluster resource by resource; one of our own is thrown away."""
     if isinstance(environment.choice, Azure):
-        return environment.rehearsal is None
+        return clusters.elsewhere(environment.choice)
     return isinstance(environment.choice, External) or environment.settings.mesh.kind == "existing"
 
 
@@ -282,7 +282,7 @@ def host_of(settings: Settings) -> str | None:
 
 
 def _running(environment: Environment) -> clusters.Cluster:
-    if not (clusters.running(environment.choice) or clusters.elsewhere(environment.choice)):
+    if not clusters.may_run(environment.choice):
         raise UserError(f"{environment.name}: nothing is running; `make up` starts it")
     return clusters.current(environment.choice)
 

@@ -21,7 +21,7 @@ SIDECAR = "istio-proxy"
 def show(name: str) -> None:
     """Print the node's processes, the pods of the environment, and every version that runs."""
     environment, console = Environment.read(name), Console(highlight=False)
-    if not (clusters.running(environment.choice) or clusters.elsewhere(environment.choice)):
+    if not clusters.may_run(environment.choice):
         console.print(f"{name}: nothing is running; make up starts it")
         return
     cluster = clusters.current(environment.choice)

@@ -134,12 +134,16 @@ def takers(match: Match, earlier: Sequence[Match]) -> tuple[int, ...]:
 
     Its methods may be taken by one each.
     """
-    whole = [place for place, one in enumerate(earlier) if one.covers(match)]
-    if whole or match.methods is None:
-        return tuple(whole[:1])
-    parts = [replace(match, methods=frozenset({method})) for method in match.methods]
-    found = [[place for place, one in enumerate(earlier) if one.covers(part)][:1] for part in parts]
-    return tuple(sorted({place for places in found for place in places})) if all(found) else ()
+
+    def first(wanted: Match) -> int | None:
+        return next((place for place, one in enumerate(earlier) if one.covers(wanted)), None)
+
+    whole = first(match)
+    if whole is not None:
+        return (whole,)
+    places = [first(replace(match, methods=frozenset({method}))) for method in match.methods or ()]
+    found = {place for place in places if place is not None}
+    return tuple(sorted(found)) if None not in places else ()
 
 
 def of_conditions(conditions: Conditions) -> Match:

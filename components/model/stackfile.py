@@ -14,9 +14,8 @@ from components.model.findings import Finding, RefusedError
 from components.model.settings import Settings
 
 TAGS = "tag:yaml.org,2002:"
-NAME = re.compile(
-    r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}"
-)  # of a stack, as Pulumi takes it, and no flag of its CLI
+# Of a stack, as Pulumi takes it, and no flag of its CLI.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 EXAMPLE = f"{{{PROJECT}:namespace: pitstop}}"
 
 
@@ -137,12 +136,13 @@ def _known(checkout: Path) -> str:
 
 def _misplaced(config: dict[str, object]) -> Iterator[Finding]:
     """Keys the engine gives the project and nothing here would, and secret values in plain text."""
+    secret = set(Secret)
     for key, value in config.items():
         project, colon, name = key.partition(":")
         if not colon:
             text = f"stands there as {key}, which the engine alone reads; valid: {key_path((key,))}"
             yield Finding("no-project", key_path((key,)), text)
-        elif project == PROJECT and name in set(Secret) and not encrypted(value):
+        elif project == PROJECT and name in secret and not encrypted(value):
             yield not_encrypted(name)
 
 

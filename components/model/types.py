@@ -85,6 +85,11 @@ class Matching:
         return value
 
 
+def matching(pattern: re.Pattern[str], message: str, longest: int) -> AfterValidator:
+    """For a type: the whole text has this form. The message says what is valid."""
+    return AfterValidator(Matching(pattern, message, longest))
+
+
 def first_version(versions: Iterable[str]) -> str:
     """The lowest version: v2 comes before v10."""
     return min(versions, key=lambda version: int(version.removeprefix("v")))
@@ -187,119 +192,91 @@ def _percent(value: object) -> object:
 
 DnsLabel = Annotated[
     str,
-    AfterValidator(
-        Matching(
-            _DNS_LABEL,
-            "must be at most 63 lower-case letters, digits and '-', starting with a letter, e.g. pitstop",
-            63,
-        )
+    matching(
+        _DNS_LABEL,
+        "must be at most 63 lower-case letters, digits and '-', starting with a letter, e.g. pitstop",
+        63,
     ),
 ]
 HostName = Annotated[
     str,
-    AfterValidator(
-        Matching(
-            _DNS_NAME, "must be a whole DNS name, *.name, or * for every host, e.g. pitstop.example.org", 253
-        )
+    matching(
+        _DNS_NAME, "must be a whole DNS name, *.name, or * for every host, e.g. pitstop.example.org", 253
     ),
 ]
 ServerName = Annotated[
     str,
-    AfterValidator(
-        Matching(_SERVER, "must be one host, by its name and not its address, e.g. smtp.example.org", 253)
-    ),
+    matching(_SERVER, "must be one host, by its name and not its address, e.g. smtp.example.org", 253),
 ]
 ObjectName = Annotated[
     str,
-    AfterValidator(Matching(_OBJECT, "must be lower-case letters, digits, '-' and '.', e.g. pitstop-1", 253)),
+    matching(_OBJECT, "must be lower-case letters, digits, '-' and '.', e.g. pitstop-1", 253),
 ]
 # Helm's names are at most 53 characters, and a control plane's release is istiod-NAME.
 RevisionName = Annotated[
     str,
-    AfterValidator(
-        Matching(
-            _DNS_LABEL,
-            "must be at most 46 lower-case letters, digits and '-', starting with a letter, e.g. canary",
-            46,
-        )
+    matching(
+        _DNS_LABEL,
+        "must be at most 46 lower-case letters, digits and '-', starting with a letter, e.g. canary",
+        46,
     ),
 ]
-VersionName = Annotated[str, AfterValidator(Matching(_VERSION, "must be v and a number, e.g. v1", 3))]
+VersionName = Annotated[str, matching(_VERSION, "must be v and a number, e.g. v1", 3)]
 Duration = Annotated[
     str,
-    AfterValidator(Matching(_DURATION, "must be a whole number and ms, s, m or h, e.g. 10s", 9)),
+    matching(_DURATION, "must be a whole number and ms, s, m or h, e.g. 10s", 9),
     AfterValidator(_at_most_a_day),
 ]
 LabelValue = Annotated[
     str,
-    AfterValidator(
-        Matching(
-            re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?"),
-            "must be at most 63 letters, digits, '-', '_' and '.', e.g. ingressgateway",
-            63,
-        )
+    matching(
+        re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?"),
+        "must be at most 63 letters, digits, '-', '_' and '.', e.g. ingressgateway",
+        63,
     ),
 ]
 LabelKey = Annotated[
     str,
-    AfterValidator(
-        Matching(
-            re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"),
-            "must be a label's name, e.g. istio or example.org/role",
-            317,
-        )
+    matching(
+        re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"),
+        "must be a label's name, e.g. istio or example.org/role",
+        317,
     ),
 ]
-HeaderName = Annotated[
-    str, AfterValidator(Matching(_HEADER, "must be a header's name in lower case, e.g. x-beta", 63))
-]
-CookieName = Annotated[
-    str, AfterValidator(Matching(_COOKIE, "must be letters, digits, '_', '-' and '.', e.g. beta", 63))
-]
+HeaderName = Annotated[str, matching(_HEADER, "must be a header's name in lower case, e.g. x-beta", 63)]
+CookieName = Annotated[str, matching(_COOKIE, "must be letters, digits, '_', '-' and '.', e.g. beta", 63)]
 # Istio's patterns are at most 1024 bytes: a name of 63 characters and this fit into one.
 CookieValue = Annotated[
     str,
-    AfterValidator(
-        Matching(_COOKIE_VALUE, "must be at most 200 characters, no space, ; or , among them, e.g. beta", 200)
-    ),
+    matching(_COOKIE_VALUE, "must be at most 200 characters, no space, ; or , among them, e.g. beta", 200),
 ]
 # Who is not part of this environment: namespace and service account.
 Outsider = Annotated[
     str,
-    AfterValidator(Matching(_OUTSIDER, "must be namespace/service-account, e.g. monitoring/prometheus", 317)),
+    matching(_OUTSIDER, "must be namespace/service-account, e.g. monitoring/prometheus", 317),
 ]
 # Istio compares paths without their query, and takes braces for a template.
 AccessPath = Annotated[
     str,
-    AfterValidator(
-        Matching(
-            _PATH, "must be a path without query, with a * at its end where it goes on, e.g. /api/*", 1024
-        )
-    ),
+    matching(_PATH, "must be a path without query, with a * at its end where it goes on, e.g. /api/*", 1024),
 ]
 EnvironmentName = Annotated[
     str,
-    AfterValidator(
-        Matching(_ENVIRONMENT, "must be letters, digits and '_', e.g. Serilog__MinimumLevel", 128)
-    ),
+    matching(_ENVIRONMENT, "must be letters, digits and '_', e.g. Serilog__MinimumLevel", 128),
 ]
 ImageReference = Annotated[
     str,
-    AfterValidator(
-        Matching(
-            _IMAGE, "must be an image with its registry, e.g. ghcr.io/acme/webapp:1.0 (or @sha256:...)", 255
-        )
+    matching(
+        _IMAGE, "must be an image with its registry, e.g. ghcr.io/acme/webapp:1.0 (or @sha256:...)", 255
     ),
 ]
-ImageDigest = Annotated[
-    str, AfterValidator(Matching(_DIGEST, "must be sha256: and 64 digits, as make pin writes it", 71))
-]
+ImageDigest = Annotated[str, matching(_DIGEST, "must be sha256: and 64 digits, as make pin writes it", 71)]
 Cpu = Annotated[
     str,
     BeforeValidator(_number_as_text),
-    AfterValidator(Matching(_CPU, "must be thousandths of a processor or whole ones, e.g. 250m or 2", 8)),
+    matching(_CPU, "must be thousandths of a processor or whole ones, e.g. 250m or 2", 8),
 ]
-Bytes = Annotated[str, AfterValidator(Matching(_BYTES, "must be a number of Mi or Gi, e.g. 256Mi", 8))]
+Bytes = Annotated[str, matching(_BYTES, "must be a number of Mi or Gi, e.g. 256Mi", 8)]
 Pattern = Annotated[str, AfterValidator(regular_expression)]
 Percent = Annotated[
     float,
@@ -310,9 +287,7 @@ Weight = Annotated[int, bounded(0, 100, 75), schema_of_whole(0, 100)]  # percent
 # What `az aks mesh get-revisions` lists.
 AddonRevision = Annotated[
     str,
-    AfterValidator(
-        Matching(_ADDON, "must be a revision of the AKS add-on, asm-1-24 or later, e.g. asm-1-27", 9)
-    ),
+    matching(_ADDON, "must be a revision of the AKS add-on, asm-1-24 or later, e.g. asm-1-27", 9),
 ]
 NodePort = Annotated[int, bounded(30000, 32767, 30080), schema_of_whole(30000, 32767)]  # Kubernetes' range
 PortNumber = Annotated[int, bounded(1, 65535, 443), schema_of_whole(1, 65535)]

@@ -169,12 +169,8 @@ class EmbeddedNode:
         record = self._state.record()
         if record is None or not record.complete or not self._alive() or record.inputs != inputs:
             return False
-        listening = {
-            ports.API_VARIABLE: record.api_port,
-            ports.HTTP_VARIABLE: record.http_port,
-            ports.HTTPS_VARIABLE: record.https_port,
-        }
-        return all(ports.asked(variable) in {None, port} for variable, port in listening.items())
+        listening = zip(ports.VARIABLES, record.ports, strict=True)
+        return all(ports.asked(variable) in {None, port} for variable, port in listening)
 
     def _is_ready(self, client: Client) -> bool:
         """Whether the node is ready, or gets ready by itself: a process of it may just be coming back."""
@@ -212,7 +208,7 @@ class EmbeddedNode:
         if before is not None and not before.worth_keeping:
             self._state.remove()  # a first start that was cut off: half-made state, and nobody's data
         self._state.prepare(order.tools)
-        last = (before.api_port, before.http_port, before.https_port) if before else (None, None, None)
+        last = before.ports if before else (None, None, None)
         with (
             ports.listen(ports.API_VARIABLE, last[0], ports.API_PREFERRED) as api,
             ports.listen(ports.HTTP_VARIABLE, last[1], ports.HTTP_PREFERRED) as http,
@@ -249,9 +245,8 @@ class EmbeddedNode:
     def _need_ports(self) -> None:
         """A node that runs is not ended for a port the next one cannot have."""
         record = self._state.record() if self._alive() else None
-        ours = (record.api_port, record.http_port, record.https_port) if record else ()
         for variable in ports.VARIABLES:
-            ports.require(variable, ours)
+            ports.require(variable, record.ports if record else ())
 
     def _need_space(self) -> None:
         folder = self._state.home

@@ -47,6 +47,11 @@ class Record(BaseModel):
     kept: bool = False  # an earlier start reached its end, so there is state that somebody may miss
 
     @property
+    def ports(self) -> tuple[int, int, int | None]:
+        """The loopback ports, in the order of `ports.VARIABLES`."""
+        return (self.api_port, self.http_port, self.https_port)
+
+    @property
     def worth_keeping(self) -> bool:
         """Whether any start of this node ever reached its end."""
         return self.complete or self.kept

@@ -5,13 +5,15 @@ import subprocess
 import yaml
 
 from components.model import stackfile
+from components.model.explain import PROJECT
 from components.model.findings import RefusedError
 from ops.errors import UserError
 from ops.paths import CHECKOUT
 from ops.review import files
 
 NO_LIMIT = 100
-KEYS = ("pitstop:guardrails", "pitstop:config:guardrails", "guardrails")  # all of them one key to the engine
+# All of them one key to the engine.
+KEYS = (f"{PROJECT}:guardrails", f"{PROJECT}:config:guardrails", "guardrails")
 
 
 def max_step(stack: str, base: str = "") -> int:

@@ -54,8 +54,8 @@ def test_what_an_interrupted_run_left_goes_too(tmp_path: Path) -> None:
 
 
 def test_it_needs_nothing_but_python() -> None:
-    """`./pitstop` imports it with the machine's Python."""
-    load = "import sys; sys.path.insert(0, sys.argv[1]); import ops.cache"
+    """`./pitstop` imports these with the machine's Python."""
+    load = "import sys; sys.path.insert(0, sys.argv[1]); import ops.cache, ops.errors, ops.paths"
     command = [sys.executable, "-S", "-I", "-c", load, str(CHECKOUT)]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert not done.stderr

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from localcluster.azure.state import drift, inventory
 from ops.paths import CHECKOUT
+from tests.model.examples import TODAY
 from tests.review.engine import Engine
 
 STACK = "dev"
@@ -101,10 +102,7 @@ class Shown:
 
 
 # A command on a day on which none of the exceptions in policy/*.json is over.
-COMMAND = (
-    "from datetime import date; from ops import cli, policy; "
-    "policy._today = lambda: date(2026, 11, 25); cli.main()"
-)
+COMMAND = f"import datetime; from ops import cli, policy; policy._today = lambda: {TODAY!r}; cli.main()"
 
 
 class Repository:

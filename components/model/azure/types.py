@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
-from components.model.types import Matching, bounded, invalid, schema_of_whole
+from components.model.types import bounded, invalid, matching, schema_of_whole
 
 # Standard_D4ds_v5: family, processors, features, version. A `d` among the features is a local disk.
 # Source: https://learn.microsoft.com/azure/virtual-machines/vm-naming-conventions
@@ -24,10 +24,6 @@ _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MINOR = re.compile(r"1\.(2[89]|3[0-9]|4[0-9])")
 _OFFSET = re.compile(r"[+-](0[0-9]|1[0-4]):(00|30|45)")
 LOCAL_GIBIBYTES_PER_CPU = 37.5
-
-
-def _text(form: re.Pattern[str], message: str, longest: int) -> AfterValidator:
-    return AfterValidator(Matching(form, message, longest))
 
 
 def _quoted(value: object) -> object:
@@ -85,14 +81,14 @@ def local_gibibytes(size: str) -> int:
 
 Guid = Annotated[
     str,
-    _text(_GUID, "must be an id of Azure in lower case, e.g. 9c1f6a0e-5d24-4c1b-8e52-2f7a3b6d9e10", 36),
+    matching(_GUID, "must be an id of Azure in lower case, e.g. 9c1f6a0e-5d24-4c1b-8e52-2f7a3b6d9e10", 36),
 ]
 Location = Annotated[
-    str, _text(re.compile(r"[a-z]+[0-9]?"), "must be a region's name without spaces, e.g. westeurope", 30)
+    str, matching(re.compile(r"[a-z]+[0-9]?"), "must be a region's name without spaces, e.g. westeurope", 30)
 ]
 ShortName = Annotated[
     str,
-    _text(
+    matching(
         re.compile(r"[a-z][a-z0-9]*"),
         "must be at most 10 lower-case letters and digits, starting with a letter, e.g. prod",
         10,
@@ -100,30 +96,30 @@ ShortName = Annotated[
 ]
 PoolName = Annotated[
     str,
-    _text(
+    matching(
         re.compile(r"[a-z][a-z0-9]*"),
         "must be at most 12 lower-case letters and digits, starting with a letter, e.g. apps",
         12,
     ),
 ]
-VmSize = Annotated[str, _text(_VM_SIZE, "must be a size of Azure, e.g. Standard_D4ds_v5", 40)]
-Taint = Annotated[str, _text(_TAINT, "must be key=value:effect, e.g. dedicated=batch:NoSchedule", 253)]
-Surge = Annotated[str, _text(_SURGE, "must be a number of nodes or a part of them, e.g. 33%", 4)]
+VmSize = Annotated[str, matching(_VM_SIZE, "must be a size of Azure, e.g. Standard_D4ds_v5", 40)]
+Taint = Annotated[str, matching(_TAINT, "must be key=value:effect, e.g. dedicated=batch:NoSchedule", 253)]
+Surge = Annotated[str, matching(_SURGE, "must be a number of nodes or a part of them, e.g. 33%", 4)]
 MinorVersion = Annotated[
     str,
     BeforeValidator(_quoted),
-    _text(_MINOR, 'must be a minor version of Kubernetes that Azure has, e.g. "1.34"', 4),
+    matching(_MINOR, 'must be a minor version of Kubernetes that Azure has, e.g. "1.34"', 4),
 ]
-UtcOffset = Annotated[str, _text(_OFFSET, "must be hours and minutes from UTC, e.g. +01:00", 6)]
+UtcOffset = Annotated[str, matching(_OFFSET, "must be hours and minutes from UTC, e.g. +01:00", 6)]
 TagName = Annotated[
     str,
-    _text(
+    matching(
         re.compile(r"[^<>%&\\?/]+"),
         r"must be at most 512 characters without < > % & \ ? /, e.g. owner",
         512,
     ),
 ]
-TagValue = Annotated[str, _text(re.compile(r".*"), "must be at most 256 characters, e.g. platform", 256)]
+TagValue = Annotated[str, matching(re.compile(r".*"), "must be at most 256 characters, e.g. platform", 256)]
 # A range of addresses says its length; host bits are a mistake nobody wants corrected silently.
 Range = Annotated[
     str, AfterValidator(_range), WithJsonSchema({"type": "string", "pattern": r"^[0-9.]+/[0-9]+$"})
@@ -137,7 +133,7 @@ OwnRange = Annotated[
 Address = Annotated[str, AfterValidator(_address), WithJsonSchema({"type": "string", "format": "ipv4"})]
 GitCommit = Annotated[
     str,
-    _text(
+    matching(
         re.compile(r"[0-9a-f]{40}"),
         "must be the whole id of a commit: branches and tags move, and what was built would not tell",
         40,
@@ -145,19 +141,19 @@ GitCommit = Annotated[
 ]
 GitRepository = Annotated[
     str,
-    _text(
+    matching(
         re.compile(r"https://[A-Za-z0-9.-]+(/[A-Za-z0-9._-]+)+\.git"),
         "must be the address of a repository, e.g. https://github.com/EdwinVW/pitstop.git",
         200,
     ),
 ]
 GitFolder = Annotated[
-    str, _text(re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*"), "must be a folder, e.g. src", 100)
+    str, matching(re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*"), "must be a folder, e.g. src", 100)
 ]
 Zone = Literal[1, 2, 3]
 ResourceGroupName = Annotated[
     str,
-    _text(
+    matching(
         re.compile(r"[A-Za-z0-9_()-]([A-Za-z0-9_().-]*[A-Za-z0-9_()-])?"),
         "must be the name of a resource group, e.g. rg-dns",
         90,
@@ -182,7 +178,7 @@ SoftDeleteDays = Annotated[int, *_whole(7, 90, 90)]
 # What a vault calls one state of a secret or a certificate.
 VaultVersion = Annotated[
     str,
-    _text(
+    matching(
         re.compile(r"[0-9a-f]{32}"),
         "must be the version's id, 32 hexadecimal digits, e.g. 0f3c6b1e2a594d7f8b0c1d2e3f405162",
         32,
@@ -191,7 +187,7 @@ VaultVersion = Annotated[
 # Source: https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates
 VaultObject = Annotated[
     str,
-    _text(
+    matching(
         re.compile(r"[A-Za-z][A-Za-z0-9-]*"),
         "must be the name of something in a vault: letters, digits and '-', e.g. pitstop-example-org",
         127,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import combinations
+from typing import NamedTuple
 
 from components.model import access, istio, joining
 from components.model.catalogue import CATALOGUE, MAIL, MAIL_HOST, SQL, Need, Service
@@ -171,9 +172,9 @@ def egress_twice(asked: Asked) -> Iterator[Finding]:
 )
 def egress_blurred(asked: Asked) -> Iterator[Finding]:
     shadows = {
-        (host, _port(need))
+        (one.host, _port(one.place))
         for service, release in _shadows(asked)
-        for need, host, _ in _servers(service, release).values()
+        for one in _servers(service, release)
     }
     for (one, first), (other, second) in combinations(enumerate(outside(asked.settings)), 2):
         plain = "TCP" in (first.protocol, second.protocol)
@@ -194,12 +195,20 @@ def egress_blurred(asked: Asked) -> Iterator[Finding]:
 # --- servers of a shadow ------------------------------------------------------------------------------
 
 
-def _servers(service: Service, release: ShadowQueue) -> dict[str, tuple[Need, str | None, bool]]:
-    """The servers a shadow may have of its own: by key, whose place it takes, host, whether it must be."""
-    return {
-        "sqlHost": (SQL, release.sql_host, service.login is not None),
-        "mailHost": (MAIL, release.mail_host, MAIL in service.needs),
-    }
+class Server(NamedTuple):
+    """A server a shadow may have of its own: its key, whose place it takes, and whether it must be."""
+
+    key: str
+    place: Need
+    host: str | None
+    must: bool
+
+
+def _servers(service: Service, release: ShadowQueue) -> tuple[Server, ...]:
+    return (
+        Server("sqlHost", SQL, release.sql_host, service.login is not None),
+        Server("mailHost", MAIL, release.mail_host, MAIL in service.needs),
+    )
 
 
 def _shadows(asked: Asked) -> Iterator[tuple[Service, ShadowQueue]]:
@@ -208,12 +217,18 @@ def _shadows(asked: Asked) -> Iterator[tuple[Service, ShadowQueue]]:
             yield CATALOGUE[name], own.release
 
 
-def _live_server(need: Need, service: Service, release: ShadowQueue, settings: Settings) -> str:
+def _live_server(place: Need, service: Service, release: ShadowQueue, settings: Settings) -> str:
     """The server of the live version, in whose place a shadow has its own."""
-    if need == SQL:
+    if place == SQL:
         return server(settings).host
-    live = settings.services[service.name].versions[release.live].settings
-    return next((host for key, host in live.items() if key.lower() == MAIL_HOST.lower()), need.service)
+    stated = _mail_hosts(settings, service, release.live)
+    return next(iter(stated.values()), place.service)
+
+
+def _mail_hosts(settings: Settings, service: Service, version: str) -> dict[str, str]:
+    """What a version's settings name as the server for mail, in whatever spelling of the key."""
+    stated = settings.services[service.name].versions[version].settings
+    return {name: host for name, host in sorted(stated.items()) if name.lower() == MAIL_HOST.lower()}
 
 
 def _same(one: str, other: str, settings: Settings) -> bool:
@@ -222,17 +237,16 @@ def _same(one: str, other: str, settings: Settings) -> bool:
     return first == second
 
 
-def _wrong_server(asked: Asked, service: Service, release: ShadowQueue, key: str) -> str:
+def _wrong_server(asked: Asked, service: Service, release: ShadowQueue, one: Server) -> str:
     """What is wrong with one of a shadow's servers; empty where nothing is."""
-    need, host, must = _servers(service, release)[key]
-    example = f"e.g. {key}: {need.service}.example.org"
-    if host is None:
-        return f"required, or {need.service} would get everything twice, {example}" if must else ""
-    if not must:
+    example = f"e.g. {one.key}: {one.place.service}.example.org"
+    if one.host is None:
+        return f"required, or {one.place.service} would get everything twice, {example}" if one.must else ""
+    if not one.must:
         return f"{service.name} has no use for one; remove the key"
-    if _same(host, _live_server(need, service, release, asked.settings), asked.settings):
+    if _same(one.host, _live_server(one.place, service, release, asked.settings), asked.settings):
         return f"is the live version's, which would get everything twice; valid: another, {example}"
-    if _here(host, asked.settings):
+    if _here(one.host, asked.settings):
         return f"must be one host outside of this namespace, with a dot in its name, {example}"
     return ""
 
@@ -249,15 +263,14 @@ def _wrong_server(asked: Asked, service: Service, release: ShadowQueue, key: str
 def shadow_hosts(asked: Asked) -> Iterator[Finding]:
     for service, release in _shadows(asked):
         place = ("services", service.name)
-        for key, (_, host, _) in _servers(service, release).items():
-            if text := _wrong_server(asked, service, release, key):
-                yield Finding("shadow-hosts", key_path((*place, "release", key)), text, host or "")
-        stated = asked.settings.services[service.name].versions[release.shadow].settings
-        for name, host in sorted(stated.items()):
-            if MAIL in service.needs and name.lower() == MAIL_HOST.lower():
-                path = key_path((*place, "versions", release.shadow, "settings", name))
-                text = "a shadow mails by release.mailHost; remove the key"
-                yield Finding("shadow-hosts", path, text, host)
+        for one in _servers(service, release):
+            if text := _wrong_server(asked, service, release, one):
+                yield Finding("shadow-hosts", key_path((*place, "release", one.key)), text, one.host or "")
+        stated = _mail_hosts(asked.settings, service, release.shadow) if MAIL in service.needs else {}
+        for name, host in stated.items():
+            path = key_path((*place, "versions", release.shadow, "settings", name))
+            text = "a shadow mails by release.mailHost; remove the key"
+            yield Finding("shadow-hosts", path, text, host)
 
 
 @settings_check(
@@ -270,18 +283,17 @@ def shadow_egress(asked: Asked) -> Iterator[Finding]:
     if not asked.settings.meshed:
         return
     for service, release in _shadows(asked):
-        for key, (need, host, _) in _servers(service, release).items():
-            if host is None or _wrong_server(asked, service, release, key):
+        for one in _servers(service, release):
+            if one.host is None or _wrong_server(asked, service, release, one):
                 continue
-            port = _port(need)
-            if not any(_lets(entry, service.name, host, port) for entry in asked.settings.egress):
+            port = _port(one.place)
+            if not any(_lets(entry, service.name, one.host, port) for entry in asked.settings.egress):
                 text = (
                     f"egress does not let {service.name} call it; e.g. egress: "
-                    f"[{{host: {host}, port: {port}, protocol: TCP, callers: [{service.name}]}}]"
+                    f"[{{host: {one.host}, port: {port}, protocol: TCP, callers: [{service.name}]}}]"
                 )
-                yield Finding(
-                    "shadow-egress", key_path(("services", service.name, "release", key)), text, host
-                )
+                path = key_path(("services", service.name, "release", one.key))
+                yield Finding("shadow-egress", path, text, one.host)
 
 
 def _port(need: Need) -> int:
