@@ -14,6 +14,7 @@ from ops.cli import app
 from ops.errors import plainly
 from ops.paths import CHECKOUT
 from ops.progress import Progress
+from tests.review.typed import of_make
 
 
 def ended(error: BaseException, capsys: pytest.CaptureFixture[str]) -> tuple[object, str]:
@@ -96,7 +97,4 @@ def test_a_note_is_one_line_however_long_it_is() -> None:
 
 @pytest.mark.parametrize(("given", "meant"), [([], "prod"), (["ENV=dev"], "dev")])
 def test_make_pins_what_pitstop_pins(given: list[str], meant: str) -> None:
-    done = subprocess.run(
-        ["make", "-n", "pin", *given], cwd=CHECKOUT, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip().endswith(f"./pitstop pin --env {meant}")
+    assert of_make(["pin", *given]) == [f"./pitstop pin --env {meant}"]
